@@ -38,17 +38,13 @@ struct batch_options {
 };
 
 /* d and images (n of them) must outlive the feed. */
-int
-batch_feed_new(const struct dataset *d, const uint32_t *images, uint32_t n,
-               const struct batch_options *opt, struct batch_feed **out,
-               struct err *e) MUST_CHECK;
+int batch_feed_new(const struct dataset *d, const uint32_t *images, uint32_t n,
+                   const struct batch_options *opt, struct batch_feed **out,
+                   struct err *e) MUST_CHECK;
 /* Starts epoch number `epoch` (from 1); may be called at any time. */
-void
-batch_feed_start(struct batch_feed *f, uint32_t epoch);
+void batch_feed_start(struct batch_feed *f, uint32_t epoch);
 /* 1 and the next batch, or 0 at the end of the epoch. */
-int
-batch_feed_next(struct batch_feed *f, struct batch *out);
-void
-batch_feed_free(struct batch_feed *f);
+int batch_feed_next(struct batch_feed *f, struct batch *out);
+void batch_feed_free(struct batch_feed *f);
 
 #endif

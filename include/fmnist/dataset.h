@@ -48,10 +48,9 @@ extern const char *const FASHION_CLASSES[N_CLASSES];
  * Nothing is half-loaded: on failure *out is NULL.  Free with dataset_free.
  * Class names are Fashion-MNIST's for small and full, else "0" … "9".
  */
-int
-dataset_load(const char *where, struct dataset **out, struct err *e) MUST_CHECK;
-void
-dataset_free(struct dataset *d);
+int dataset_load(const char *where, struct dataset **out,
+                 struct err *e) MUST_CHECK;
+void dataset_free(struct dataset *d);
 
 /*
  * Reads all of a set and reports each malformed row through `report` (up to
@@ -59,22 +58,19 @@ dataset_free(struct dataset *d);
  * the file cannot be read at all.  Same code and words as dataset_load.
  */
 typedef void (*dataset_report_fn)(const char *message, void *arg);
-long
-dataset_check(const char *where, int max, dataset_report_fn report, void *arg,
-              struct err *e) MUST_CHECK;
+long dataset_check(const char *where, int max, dataset_report_fn report,
+                   void *arg, struct err *e) MUST_CHECK;
 
 /*
  * Reads images to classify, with or without labels: rows of 784 or 785 fields
  * (785 = label first), or one IDX image file (alone, or a folder as above).
  * labels is NULL in the result if the file has none.
  */
-int
-dataset_load_unlabelled(const char *where, struct dataset **out,
-                        struct err *e) MUST_CHECK;
+int dataset_load_unlabelled(const char *where, struct dataset **out,
+                            struct err *e) MUST_CHECK;
 
 /* Computes d->sha256 from n, labels and pixels. */
-int
-dataset_identify(struct dataset *d, struct err *e) MUST_CHECK;
+int dataset_identify(struct dataset *d, struct err *e) MUST_CHECK;
 
 /*
  * Draws `n` rows of d (the first n_train = n - n_fixed_test rows only) with a
@@ -82,14 +78,12 @@ dataset_identify(struct dataset *d, struct err *e) MUST_CHECK;
  * writes them as CSV (header label,pixel1,…,pixel784), gzipped without name
  * and time where path ends in .gz, so equal calls give equal bytes.
  */
-int
-dataset_sample(const struct dataset *d, uint32_t n, uint64_t seed,
-               const char *path, struct err *e) MUST_CHECK;
+int dataset_sample(const struct dataset *d, uint32_t n, uint64_t seed,
+                   const char *path, struct err *e) MUST_CHECK;
 
 /* A class by digit, exact name, or unique prefix, case ignored.  Returns
  * 0..9, or ERR_USAGE with the candidates named. */
-int
-dataset_class(const char names[N_CLASSES][CLASS_NAME_MAX], const char *s,
-              struct err *e) MUST_CHECK;
+int dataset_class(const char names[N_CLASSES][CLASS_NAME_MAX], const char *s,
+                  struct err *e) MUST_CHECK;
 
 #endif

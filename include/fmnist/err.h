@@ -28,22 +28,18 @@ struct err {
 };
 
 /* Sets e (unless NULL) and returns code. */
-int
-err_set(struct err *e, int code, const char *fmt, ...)
+int err_set(struct err *e, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Sets ERR_IO with errno's text appended as ": text"; returns ERR_IO. */
-int
-err_sys(struct err *e, const char *fmt, ...)
+int err_sys(struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Prefixes "context: " to the message that e holds already; returns code. */
-int
-err_wrap(struct err *e, int code, const char *fmt, ...)
+int err_wrap(struct err *e, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Sets ERR_NOMEM, naming what needed how many bytes; returns ERR_NOMEM. */
-int
-err_nomem(struct err *e, const char *what, unsigned long long bytes);
+int err_nomem(struct err *e, const char *what, unsigned long long bytes);
 
 #endif

@@ -26,10 +26,8 @@ struct filter {
 
 /* ERR_USAGE: "filter, column 7: unknown field "lrr" (did you mean lr?)"; with
  * `column` (may be NULL) the 1-based column of the text at fault. */
-int
-filter_compile(const char *text, const char *const *columns, struct filter *out,
-               int *column, struct err *e) MUST_CHECK;
-void
-filter_release(struct filter *f);
+int filter_compile(const char *text, const char *const *columns,
+                   struct filter *out, int *column, struct err *e) MUST_CHECK;
+void filter_release(struct filter *f);
 
 #endif

@@ -54,25 +54,22 @@ struct hyper_field {
 
 /* In the order of the columns of `run`. */
 extern const struct hyper_field HYPER_FIELDS[];
-int
-hyper_n_fields(void);
+int hyper_n_fields(void);
 /* By column name, or by option with or without "--"; NULL if unknown. */
-const struct hyper_field *
-hyper_field(const char *name);
+const struct hyper_field *hyper_field(const char *name);
 
 /* The defaults of a preset; ERR_USAGE for an unknown one, naming them all. */
-int
-hyper_preset(const char *preset, struct hyper *out, struct err *e) MUST_CHECK;
+int hyper_preset(const char *preset, struct hyper *out,
+                 struct err *e) MUST_CHECK;
 
 /* Sets one field from text, checked alone: "--lr: expected a number above 0 and
  * at most 1000, found "nan"".  Setting `spec` clears preset, and takes dropout
  * from it. */
-int
-hyper_set(struct hyper *h, const struct hyper_field *f, const char *text,
-          struct err *e) MUST_CHECK;
+int hyper_set(struct hyper *h, const struct hyper_field *f, const char *text,
+              struct err *e) MUST_CHECK;
 /* The value as the shortest text that hyper_set reads back to the same. */
-void
-hyper_get(const struct hyper *h, const struct hyper_field *f, struct str *out);
+void hyper_get(const struct hyper *h, const struct hyper_field *f,
+               struct str *out);
 
 /*
  * What needs several fields: nesterov without momentum, momentum with Adam,
@@ -80,20 +77,16 @@ hyper_get(const struct hyper *h, const struct hyper_field *f, struct str *out);
  * one that has no effect …; then makes the spec canonical and puts the dropout
  * rate into it.  ERR_USAGE.
  */
-int
-hyper_check(struct hyper *h, struct err *e) MUST_CHECK;
+int hyper_check(struct hyper *h, struct err *e) MUST_CHECK;
 
 /* The model kind for column `model`: "cnn" if the spec has a convolution. */
-const char *
-hyper_model(const struct hyper *h);
+const char *hyper_model(const struct hyper *h);
 
 /* The options that make h from nothing, beginning with --preset or --spec and
  * naming only what differs: "--preset ann --batch-size 32 --seed 2". */
-void
-hyper_command(const struct hyper *h, struct str *out);
+void hyper_command(const struct hyper *h, struct str *out);
 /* A run's default name: its model and what differs from the preset, the seed
  * included: "ann batch 32 seed 2"; never all digits. */
-void
-hyper_name(const struct hyper *h, struct str *out);
+void hyper_name(const struct hyper *h, struct str *out);
 
 #endif

@@ -184,22 +184,18 @@ extern const struct kern kern_scalar;
  * `name` (or $FMNIST_CPU if name is NULL) asks for.  ERR_USAGE when that one is
  * unknown or cannot run here.  The result is static.
  */
-int
-kern_choose(const char *name, const struct kern **out,
-            struct err *e) MUST_CHECK;
+int kern_choose(const char *name, const struct kern **out,
+                struct err *e) MUST_CHECK;
 
 /* Variants built in that this processor can run, best first, NULL-ended. */
-const struct kern *const *
-kern_available(void);
+const struct kern *const *kern_available(void);
 
 /* Compares a variant with kern_scalar on small awkward shapes, within bounds
  * derived from the length of each sum.  A few milliseconds. */
-int
-kern_selftest(const struct kern *k, struct err *e) MUST_CHECK;
+int kern_selftest(const struct kern *k, struct err *e) MUST_CHECK;
 
 /* Sets flush-to-zero and denormals-are-zero in the calling thread (no-op where
  * there is none).  Every thread that computes calls it first. */
-void
-kern_thread_init(void);
+void kern_thread_init(void);
 
 #endif

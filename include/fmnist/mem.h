@@ -7,26 +7,18 @@
 
 /* All return NULL on failure or when n * size overflows.  Free with mem_free
  * (NULL is fine), the aligned ones too. */
-void *
-mem_alloc(size_t n) __attribute__((malloc));
-void *
-mem_zalloc(size_t n, size_t size) __attribute__((malloc));
-void *
-mem_resize(void *p, size_t n, size_t size);
-char *
-mem_strdup(const char *s);
-char *
-mem_strndup(const char *s, size_t n);
-void
-mem_free(void *p);
+void *mem_alloc(size_t n) __attribute__((malloc));
+void *mem_zalloc(size_t n, size_t size) __attribute__((malloc));
+void *mem_resize(void *p, size_t n, size_t size);
+char *mem_strdup(const char *s);
+char *mem_strndup(const char *s, size_t n);
+void mem_free(void *p);
 
 /* Zeroed and aligned to 64 bytes: an AVX-512 register, a cache line. */
-void *
-mem_aligned(size_t n, size_t size) __attribute__((malloc));
+void *mem_aligned(size_t n, size_t size) __attribute__((malloc));
 
 /* Tests only: the nth allocation from now on fails (1 = the next), and so do
  * all later ones if `sticky`; 0 switches it off.  Not thread-safe. */
-void
-mem_fail_at(long nth, int sticky);
+void mem_fail_at(long nth, int sticky);
 
 #endif

@@ -31,18 +31,15 @@ struct model_options {
 
 /* Checks the memory the model needs against sys_memory_available first
  * (ERR_NOMEM names both figures). */
-int
-model_new(const struct spec *s, const struct kern *k,
-          const struct model_options *opt, struct model **out,
-          struct err *e) MUST_CHECK;
-void
-model_free(struct model *m);
+int model_new(const struct spec *s, const struct kern *k,
+              const struct model_options *opt, struct model **out,
+              struct err *e) MUST_CHECK;
+void model_free(struct model *m);
 
 /* Weights as PyTorch's nn.Linear and nn.Conv2d draw them: weight and bias
  * uniform in ±1/sqrt(fan_in); BatchNorm 1, 0, running mean 0, variance 1.
  * Draw i of layer l is element i, in PyTorch's element order. */
-void
-model_init(struct model *m, uint64_t seed);
+void model_init(struct model *m, uint64_t seed);
 
 /* What decides the dropout masks of a step: element i of image at position p in
  * the epoch's order uses draw p * features + i of stream (RNG_DROPOUT, layer).
@@ -62,38 +59,29 @@ struct model_step {
  * logits, first maximum wins).  The loss may be NaN or infinite: the caller
  * looks.
  */
-void
-model_train_batch(struct model *m, const float *x, const uint8_t *labels, int n,
-                  const struct model_step *step, double *loss_sum,
-                  int *correct);
+void model_train_batch(struct model *m, const float *x, const uint8_t *labels,
+                       int n, const struct model_step *step, double *loss_sum,
+                       int *correct);
 
 /* Forward in evaluation mode: logits n x 10, dense rows. */
-void
-model_forward(struct model *m, const float *x, int n, float *logits);
+void model_forward(struct model *m, const float *x, int n, float *logits);
 
 /* Sum of softmax cross-entropy over n rows of logits, in order; smoothing as in
  * torch.nn.CrossEntropyLoss; dlogits (may be NULL): gradient of the mean, rows
  * of `stride` floats. */
-double
-loss_cross_entropy(const float *logits, int stride, const uint8_t *labels,
-                   int n, double smoothing, float *dlogits);
+double loss_cross_entropy(const float *logits, int stride,
+                          const uint8_t *labels, int n, double smoothing,
+                          float *dlogits);
 /* Softmax of one row of ten logits. */
-void
-loss_softmax(const float logits[10], double p[10]);
+void loss_softmax(const float logits[10], double p[10]);
 
 /* The slabs, for the optimizer: floats, padding included (and zero). */
-size_t
-model_slab_size(const struct model *m);
-float *
-model_params(struct model *m);
-float *
-model_grads(struct model *m);
-int
-model_threads(const struct model *m);
-const struct kern *
-model_kern(const struct model *m);
-const struct spec *
-model_spec(const struct model *m);
+size_t model_slab_size(const struct model *m);
+float *model_params(struct model *m);
+float *model_grads(struct model *m);
+int model_threads(const struct model *m);
+const struct kern *model_kern(const struct model *m);
+const struct spec *model_spec(const struct model *m);
 
 /*
  * Named tensors in PyTorch's order of state_dict(): "0.weight", "0.bias",
@@ -106,27 +94,22 @@ struct model_tensor {
     int is_int64; /* num_batches_tracked: a scalar, ndim 0 */
     int trainable;
 };
-int
-model_tensors(const struct model *m); /* how many */
-void
-model_tensor(const struct model *m, int i, struct model_tensor *out);
+int model_tensors(const struct model *m); /* how many */
+void model_tensor(const struct model *m, int i, struct model_tensor *out);
 /* Copies tensor i out of or into a slab in kernel layout, in PyTorch's element
  * order.  slab NULL: the parameters (or statistics) themselves; a slab may be
  * given for trainable tensors: gradients, moments. */
-void
-model_tensor_get(const struct model *m, int i, const float *slab, void *out);
-void
-model_tensor_set(struct model *m, int i, float *slab, const void *in);
+void model_tensor_get(const struct model *m, int i, const float *slab,
+                      void *out);
+void model_tensor_set(struct model *m, int i, float *slab, const void *in);
 
 /* The bytes of a safetensors file with every tensor; mem_free *out.  Equal
  * weights give equal bytes. */
-int
-model_save(const struct model *m, void **out, size_t *size,
-           struct err *e) MUST_CHECK;
+int model_save(const struct model *m, void **out, size_t *size,
+               struct err *e) MUST_CHECK;
 /* Reads such bytes.  Names, types, shapes and offsets must all match, else the
  * model is left as it was and the message names the tensor. */
-int
-model_load(struct model *m, const void *bytes, size_t size,
-           struct err *e) MUST_CHECK;
+int model_load(struct model *m, const void *bytes, size_t size,
+               struct err *e) MUST_CHECK;
 
 #endif

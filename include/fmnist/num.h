@@ -9,16 +9,12 @@
 
 /* Relative error below 1e-15 over the whole range; 0 below -745.2, +inf above
  * 709.8; NaN in, NaN out. */
-double
-num_exp(double x);
+double num_exp(double x);
 /* x > 0; absolute error below 1e-15 near 1, else relative; -inf at 0. */
-double
-num_log(double x);
+double num_log(double x);
 /* base to a whole power by repeated squaring. */
-double
-num_powi(double base, unsigned n);
+double num_powi(double base, unsigned n);
 /* cos(pi * x) for 0 <= x <= 1; absolute error below 1e-15. */
-double
-num_cospi(double x);
+double num_cospi(double x);
 
 #endif

@@ -21,16 +21,12 @@ struct optim_options {
 
 struct optim; /* opaque: moments and step count */
 
-int
-optim_new(struct model *m, const struct optim_options *opt, struct optim **out,
-          struct err *e) MUST_CHECK;
-void
-optim_free(struct optim *o);
+int optim_new(struct model *m, const struct optim_options *opt,
+              struct optim **out, struct err *e) MUST_CHECK;
+void optim_free(struct optim *o);
 /* One step over the model's slab with its gradients, on its threads. */
-void
-optim_step(struct optim *o, double lr);
-uint64_t
-optim_steps(const struct optim *o);
+void optim_step(struct optim *o, double lr);
+uint64_t optim_steps(const struct optim *o);
 
 /*
  * The state as a safetensors file: "momentum.NAME", or "exp_avg.NAME" and
@@ -41,13 +37,11 @@ struct meta_pair {
     char key[24];
     char value[72];
 };
-int
-optim_save(const struct optim *o, const struct meta_pair *meta, int n_meta,
-           void **out, size_t *size, struct err *e) MUST_CHECK;
+int optim_save(const struct optim *o, const struct meta_pair *meta, int n_meta,
+               void **out, size_t *size, struct err *e) MUST_CHECK;
 /* Fills the values of the keys that meta names; a missing key is an error. */
-int
-optim_load(struct optim *o, const void *bytes, size_t size,
-           struct meta_pair *meta, int n_meta, struct err *e) MUST_CHECK;
+int optim_load(struct optim *o, const void *bytes, size_t size,
+               struct meta_pair *meta, int n_meta, struct err *e) MUST_CHECK;
 
 enum schedule {
     SCHED_CONSTANT,
@@ -73,7 +67,6 @@ struct schedule_options {
 };
 
 /* The learning rate of step `step` (from 0, over the whole run). */
-double
-schedule_lr(const struct schedule_options *o, uint64_t step);
+double schedule_lr(const struct schedule_options *o, uint64_t step);
 
 #endif

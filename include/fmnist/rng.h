@@ -33,29 +33,22 @@ struct rng {
 };
 
 /* The raw block function. */
-void
-rng_philox(uint32_t out[4], const uint32_t ctr[4], const uint32_t key[2]);
+void rng_philox(uint32_t out[4], const uint32_t ctr[4], const uint32_t key[2]);
 
 /* Four words: draw number `index` of r. */
-void
-rng_block(const struct rng *r, uint64_t index, uint32_t out[4]);
+void rng_block(const struct rng *r, uint64_t index, uint32_t out[4]);
 
 /* Word number i of r: word i % 4 of block i / 4. */
-uint32_t
-rng_u32(const struct rng *r, uint64_t i);
+uint32_t rng_u32(const struct rng *r, uint64_t i);
 
 /* Uniform in [0, n), n >= 1: the high word of rng_u32 * n (bias < n / 2^32). */
-uint32_t
-rng_below(const struct rng *r, uint64_t i, uint32_t n);
+uint32_t rng_below(const struct rng *r, uint64_t i, uint32_t n);
 
 /* A word as a float in [0, 1) with 24 bits, or a double with 32. */
-float
-rng_to_float(uint32_t w);
-double
-rng_to_double(uint32_t w);
+float rng_to_float(uint32_t w);
+double rng_to_double(uint32_t w);
 
 /* Fisher-Yates over p[0..n), from the end; draw i decides step i. */
-void
-rng_shuffle(const struct rng *r, uint32_t *p, uint32_t n);
+void rng_shuffle(const struct rng *r, uint32_t *p, uint32_t n);
 
 #endif

@@ -15,9 +15,8 @@
  * in the database (its recorded source is loaded, its identity compared: a
  * difference is an error naming both), else a path.  s may be NULL: no names.
  */
-int
-runner_data(struct store *s, const char *word, struct dataset **out,
-            struct err *e) MUST_CHECK;
+int runner_data(struct store *s, const char *word, struct dataset **out,
+                struct err *e) MUST_CHECK;
 
 struct runner_hooks {
     /* As in trainer_hooks; called after the row is written.  May be NULL. */
@@ -31,9 +30,8 @@ struct runner_hooks {
  * run's, else the run fails and the message names both) and records everything.
  * The run ends finished, stopped or failed; a failure is also returned.
  */
-int
-runner_execute(struct store *s, int64_t id, const struct dataset *d,
-               const struct kern *k, int threads,
-               const struct runner_hooks *hooks, struct err *e) MUST_CHECK;
+int runner_execute(struct store *s, int64_t id, const struct dataset *d,
+                   const struct kern *k, int threads,
+                   const struct runner_hooks *hooks, struct err *e) MUST_CHECK;
 
 #endif

@@ -53,41 +53,31 @@ struct spec {
 
 /* Parses and checks shapes.  ERR_USAGE: "layer 4 (conv 64x5 valid): input
  * 3x3x32 is smaller than the kernel". */
-int
-spec_parse(const char *text, struct spec *out, struct err *e) MUST_CHECK;
+int spec_parse(const char *text, struct spec *out, struct err *e) MUST_CHECK;
 /* Canonical text, which parses back to the same spec. */
-void
-spec_format(const struct spec *s, char out[SPEC_TEXT]);
-int
-spec_has_conv(const struct spec *s);
+void spec_format(const struct spec *s, char out[SPEC_TEXT]);
+int spec_has_conv(const struct spec *s);
 /* The common rate of the dropout layers: -1 if there are none or they differ. */
-double
-spec_dropout(const struct spec *s);
+double spec_dropout(const struct spec *s);
 /* Sets the rate of every dropout layer; returns how many there are. */
-int
-spec_set_dropout(struct spec *s, double rate);
+int spec_set_dropout(struct spec *s, double rate);
 
 /* Spec text of a preset ("ann", "cnn"), or NULL. */
-const char *
-spec_preset(const char *name);
+const char *spec_preset(const char *name);
 /*
  * A preset's spec with other widths: `hidden` "128-64" replaces the hidden
  * dense layers (any number of them), `filters` "32-64" the convolution blocks;
  * NULL keeps the preset's.  ERR_USAGE where the preset has no such layers or a
  * list is wrong.
  */
-int
-spec_build(const char *preset, const char *hidden, const char *filters,
-           char out[SPEC_TEXT], struct err *e) MUST_CHECK;
+int spec_build(const char *preset, const char *hidden, const char *filters,
+               char out[SPEC_TEXT], struct err *e) MUST_CHECK;
 
 /* Trainable parameters as PyTorch counts them. */
-long
-spec_parameters(const struct spec *s);
+long spec_parameters(const struct spec *s);
 /* Multiply-adds x 2 of one sample, forward; training is counted as forward +
  * gradients of weights + gradients of inputs (none for the first layer). */
-double
-spec_flops_forward(const struct spec *s);
-double
-spec_flops_train(const struct spec *s);
+double spec_flops_forward(const struct spec *s);
+double spec_flops_train(const struct spec *s);
 
 #endif

@@ -25,10 +25,9 @@ struct split {
  * With a fixed test part test_fraction must be 0.  Each non-empty fraction must
  * leave every part at least one image, else ERR_USAGE.
  */
-int
-split_make(const struct dataset *d, uint64_t split_seed, double test_fraction,
-           double val_fraction, struct split *out, struct err *e) MUST_CHECK;
-void
-split_release(struct split *s);
+int split_make(const struct dataset *d, uint64_t split_seed,
+               double test_fraction, double val_fraction, struct split *out,
+               struct err *e) MUST_CHECK;
+void split_release(struct split *s);
 
 #endif

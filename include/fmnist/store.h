@@ -23,20 +23,15 @@ enum store_mode {
 /* path NULL: $FMNIST_DB, else the default under $XDG_DATA_HOME.  Refuses a file
  * that is not one of ours (application_id), and one of a newer schema, without
  * touching it. */
-int
-store_open(const char *path, enum store_mode mode, struct store **out,
-           struct err *e) MUST_CHECK;
-void
-store_close(struct store *s);
+int store_open(const char *path, enum store_mode mode, struct store **out,
+               struct err *e) MUST_CHECK;
+void store_close(struct store *s);
 /* The path in use; mem_free it.  For `db path`. */
-int
-store_path(const char *path, char **out, struct err *e) MUST_CHECK;
-const char *
-store_file(const struct store *s);
+int store_path(const char *path, char **out, struct err *e) MUST_CHECK;
+const char *store_file(const struct store *s);
 /* A line for the user about how the file is used ("on a network file system
  * …"), or NULL. */
-const char *
-store_notice(const struct store *s);
+const char *store_notice(const struct store *s);
 
 /* ---- generic rows ------------------------------------------------------ */
 
@@ -74,18 +69,15 @@ struct run_query {
 };
 /* The row callback is also called once with cells NULL before the first row, so
  * that an empty listing has its header. */
-int
-store_runs(struct store *s, const struct run_query *q, row_fn fn, void *arg,
-           struct err *e) MUST_CHECK;
+int store_runs(struct store *s, const struct run_query *q, row_fn fn, void *arg,
+               struct err *e) MUST_CHECK;
 /* Names of all columns of run_summary, NULL-ended. */
-const char *const *
-store_run_columns(struct store *s);
+const char *const *store_run_columns(struct store *s);
 
 /* The user's SQL: one statement, read-only (refused by SQLite's authorizer and
  * query_only, not by looking at the text), interrupted after `seconds`. */
-int
-store_sql(struct store *s, const char *sql, double seconds, row_fn fn,
-          void *arg, struct err *e) MUST_CHECK;
+int store_sql(struct store *s, const char *sql, double seconds, row_fn fn,
+              void *arg, struct err *e) MUST_CHECK;
 
 /* ---- runs -------------------------------------------------------------- */
 
@@ -119,35 +111,29 @@ struct run_new {
 
 /* Inserts a queued run.  A name that exists already gets " #2" if it was made
  * up, and is ERR_USAGE if the user gave it. */
-int
-store_run_insert(struct store *s, const struct run_new *n, int64_t *id,
-                 struct err *e) MUST_CHECK;
-int
-store_run_get(struct store *s, int64_t id, struct run *out,
-              struct err *e) MUST_CHECK;
+int store_run_insert(struct store *s, const struct run_new *n, int64_t *id,
+                     struct err *e) MUST_CHECK;
+int store_run_get(struct store *s, int64_t id, struct run *out,
+                  struct err *e) MUST_CHECK;
 
 /* Where a run is trained: set when it starts. */
 struct run_engine {
     const char *kernel, *version, *compiler, *host;
     int numerics, threads;
 };
-int
-store_run_start(struct store *s, int64_t id, const struct run_engine *g,
-                struct err *e) MUST_CHECK;
+int store_run_start(struct store *s, int64_t id, const struct run_engine *g,
+                    struct err *e) MUST_CHECK;
 /* One transaction: the epoch, its confusion matrix and predicted classes, the
  * checkpoints that are due, and the denormalised columns of `run`. */
-int
-store_run_epoch(struct store *s, int64_t id, const struct epoch_report *r,
-                struct err *e) MUST_CHECK;
+int store_run_epoch(struct store *s, int64_t id, const struct epoch_report *r,
+                    struct err *e) MUST_CHECK;
 /* One transaction: status, error ("" = none), the result's predictions. */
-int
-store_run_end(struct store *s, int64_t id, const char *status,
-              const char *error, const struct predictions *p,
-              struct err *e) MUST_CHECK;
+int store_run_end(struct store *s, int64_t id, const char *status,
+                  const char *error, const struct predictions *p,
+                  struct err *e) MUST_CHECK;
 /* A log line of a run: level "info", "warning", "error". */
-int
-store_event(struct store *s, int64_t id, const char *level, const char *text,
-            struct err *e) MUST_CHECK;
+int store_event(struct store *s, int64_t id, const char *level,
+                const char *text, struct err *e) MUST_CHECK;
 
 /*
  * Resolves a RUN word (id, range a..b, exact name, UUID prefix of >= 8 digits,
@@ -159,36 +145,28 @@ struct run_ids {
     int64_t *ids;
     size_t n, cap;
 };
-int
-store_run_resolve(struct store *s, const char *word, struct run_ids *out,
-                  struct err *e) MUST_CHECK;
+int store_run_resolve(struct store *s, const char *word, struct run_ids *out,
+                      struct err *e) MUST_CHECK;
 
 /* Housekeeping of a set of runs in one transaction; *changed counts. */
-int
-store_run_rename(struct store *s, int64_t id, const char *name,
-                 struct err *e) MUST_CHECK;
-int
-store_run_note(struct store *s, const struct run_ids *r, const char *note,
-               int *changed, struct err *e) MUST_CHECK;
-int
-store_run_star(struct store *s, const struct run_ids *r, int on, int *changed,
-               struct err *e) MUST_CHECK;
-int
-store_run_tag(struct store *s, const struct run_ids *r, const char *tag, int on,
-              int *changed, struct err *e) MUST_CHECK;
+int store_run_rename(struct store *s, int64_t id, const char *name,
+                     struct err *e) MUST_CHECK;
+int store_run_note(struct store *s, const struct run_ids *r, const char *note,
+                   int *changed, struct err *e) MUST_CHECK;
+int store_run_star(struct store *s, const struct run_ids *r, int on,
+                   int *changed, struct err *e) MUST_CHECK;
+int store_run_tag(struct store *s, const struct run_ids *r, const char *tag,
+                  int on, int *changed, struct err *e) MUST_CHECK;
 /* To the trash; starred and running runs are kept and counted in *kept, unless
  * only one run is given: then ERR_FAIL says why. */
-int
-store_run_trash(struct store *s, const struct run_ids *r, int *changed,
-                int *kept, struct err *e) MUST_CHECK;
-int
-store_run_restore(struct store *s, const struct run_ids *r, int *changed,
-                  struct err *e) MUST_CHECK;
+int store_run_trash(struct store *s, const struct run_ids *r, int *changed,
+                    int *kept, struct err *e) MUST_CHECK;
+int store_run_restore(struct store *s, const struct run_ids *r, int *changed,
+                      struct err *e) MUST_CHECK;
 /* Deletes for good: the given runs (which must be in the trash), or with r NULL
  * all of the trash. */
-int
-store_run_purge(struct store *s, const struct run_ids *r, int *changed,
-                struct err *e) MUST_CHECK;
+int store_run_purge(struct store *s, const struct run_ids *r, int *changed,
+                    struct err *e) MUST_CHECK;
 
 /* ---- what a run produced ------------------------------------------------ */
 
@@ -200,22 +178,18 @@ enum run_rows {
     RUN_CLASSES,     /* class, name, support, predicted, precision … */
     RUN_PREDICTIONS, /* columns of `prediction` without run_id */
 };
-int
-store_run_rows(struct store *s, int64_t id, enum run_rows what, row_fn fn,
-               void *arg, struct err *e) MUST_CHECK;
+int store_run_rows(struct store *s, int64_t id, enum run_rows what, row_fn fn,
+                   void *arg, struct err *e) MUST_CHECK;
 
 /* epoch 0: the result's.  ERR_NOTFOUND where the run has none. */
-int
-store_confusion(struct store *s, int64_t id, int epoch, struct confusion *out,
-                struct err *e) MUST_CHECK;
+int store_confusion(struct store *s, int64_t id, int epoch,
+                    struct confusion *out, struct err *e) MUST_CHECK;
 /* Predictions of the result (p too), by image. */
-int
-store_predictions(struct store *s, int64_t id, struct predictions *out,
-                  struct err *e) MUST_CHECK;
+int store_predictions(struct store *s, int64_t id, struct predictions *out,
+                      struct err *e) MUST_CHECK;
 /* kind "last" or "best"; verifies the SHA-256 of both parts. */
-int
-store_checkpoint(struct store *s, int64_t id, const char *kind,
-                 struct checkpoint *out, struct err *e) MUST_CHECK;
+int store_checkpoint(struct store *s, int64_t id, const char *kind,
+                     struct checkpoint *out, struct err *e) MUST_CHECK;
 
 /* ---- data sets ----------------------------------------------------------- */
 
@@ -230,52 +204,42 @@ struct dataset_row {
 
 /* Makes sure that the set has a row (found by sha256), and returns it.  A set
  * known already keeps its name and class names; its source is updated. */
-int
-store_dataset_put(struct store *s, const struct dataset *d, int64_t *id,
-                  struct err *e) MUST_CHECK;
+int store_dataset_put(struct store *s, const struct dataset *d, int64_t *id,
+                      struct err *e) MUST_CHECK;
 /* Stores those images (label, pixels) that the database lacks. */
-int
-store_dataset_images(struct store *s, int64_t id, const struct dataset *d,
-                     const uint32_t *images, uint32_t n,
-                     struct err *e) MUST_CHECK;
-int
-store_dataset_get(struct store *s, int64_t id, struct dataset_row *out,
-                  struct err *e) MUST_CHECK;
+int store_dataset_images(struct store *s, int64_t id, const struct dataset *d,
+                         const uint32_t *images, uint32_t n,
+                         struct err *e) MUST_CHECK;
+int store_dataset_get(struct store *s, int64_t id, struct dataset_row *out,
+                      struct err *e) MUST_CHECK;
 /* By exact name; ERR_NOTFOUND. */
-int
-store_dataset_find(struct store *s, const char *name, struct dataset_row *out,
-                   struct err *e) MUST_CHECK;
+int store_dataset_find(struct store *s, const char *name,
+                       struct dataset_row *out, struct err *e) MUST_CHECK;
 /* Names a set and its classes (class_names NULL: kept). */
-int
-store_dataset_name(struct store *s, int64_t id, const char *name,
-                   const char (*class_names)[CLASS_NAME_MAX],
+int store_dataset_name(struct store *s, int64_t id, const char *name,
+                       const char (*class_names)[CLASS_NAME_MAX],
+                       struct err *e) MUST_CHECK;
+int store_dataset_locate(struct store *s, int64_t id, const char *source,
+                         struct err *e) MUST_CHECK;
+int store_datasets(struct store *s, row_fn fn, void *arg,
                    struct err *e) MUST_CHECK;
-int
-store_dataset_locate(struct store *s, int64_t id, const char *source,
-                     struct err *e) MUST_CHECK;
-int
-store_datasets(struct store *s, row_fn fn, void *arg, struct err *e) MUST_CHECK;
 /* Pixels and label of one stored image; ERR_NOTFOUND. */
-int
-store_image(struct store *s, int64_t dataset_id, uint32_t image,
-            uint8_t pixels[IMAGE_PIXELS], uint8_t *label,
-            struct err *e) MUST_CHECK;
+int store_image(struct store *s, int64_t dataset_id, uint32_t image,
+                uint8_t pixels[IMAGE_PIXELS], uint8_t *label,
+                struct err *e) MUST_CHECK;
 
 /* ---- care of the file ---------------------------------------------------- */
 
 /* Integrity check, foreign keys, and that every denormalised column, test_acc,
  * confusion trace and prediction rows of each run agree, and all hashes.
  * Reports each fault; *faults counts. */
-int
-store_check(struct store *s, void (*report)(const char *line, void *arg),
-            void *arg, int *faults, struct err *e) MUST_CHECK;
-int
-store_vacuum(struct store *s, uint64_t *before, uint64_t *after,
-             struct err *e) MUST_CHECK;
+int store_check(struct store *s, void (*report)(const char *line, void *arg),
+                void *arg, int *faults, struct err *e) MUST_CHECK;
+int store_vacuum(struct store *s, uint64_t *before, uint64_t *after,
+                 struct err *e) MUST_CHECK;
 /* A consistent copy, atomically; refuses to overwrite unless `force`. */
-int
-store_backup(struct store *s, const char *to, int force,
-             struct err *e) MUST_CHECK;
+int store_backup(struct store *s, const char *to, int force,
+                 struct err *e) MUST_CHECK;
 
 struct prune_options {
     int checkpoints; /* of finished runs: `last` where there is a `best`,
@@ -288,8 +252,7 @@ struct prune_result {
     int64_t checkpoints, predictions, runs; /* rows */
     uint64_t bytes;                         /* that they free */
 };
-int
-store_prune(struct store *s, const struct prune_options *o,
-            struct prune_result *out, struct err *e) MUST_CHECK;
+int store_prune(struct store *s, const struct prune_options *o,
+                struct prune_result *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -10,45 +10,33 @@
 
 /* Time of day as ISO-8601 UTC "2026-01-31T12:34:56.789Z". */
 #define SYS_TIME_LEN 25
-void
-sys_now(char out[SYS_TIME_LEN]);
+void sys_now(char out[SYS_TIME_LEN]);
 /* Seconds on a clock that never jumps; for rates and ETAs only. */
-double
-sys_monotonic(void);
+double sys_monotonic(void);
 
 /* Threads this process may use: affinity mask and cgroup (v1, v2) CPU quota,
  * whichever is less, rounded up; at least 1. */
-int
-sys_cpus(void);
+int sys_cpus(void);
 /* Bytes this process may still allocate: MemAvailable, cgroup limit and
  * RLIMIT_AS, whichever is less; UINT64_MAX if nothing is known. */
-uint64_t
-sys_memory_available(void);
+uint64_t sys_memory_available(void);
 /* "Intel(R) Xeon(R) …" as /proc/cpuinfo has it, else the machine name. */
-void
-sys_cpu_name(char *out, size_t size);
+void sys_cpu_name(char *out, size_t size);
 
 /* $XDG_DATA_HOME/fmnist-tui/NAME (else ~/.local/share/…).  mem_free it. */
-int
-sys_data_path(const char *name, char **out, struct err *e) MUST_CHECK;
+int sys_data_path(const char *name, char **out, struct err *e) MUST_CHECK;
 /* Creates every missing folder above a file path, mode 0700. */
-int
-sys_make_parents(const char *path, struct err *e) MUST_CHECK;
+int sys_make_parents(const char *path, struct err *e) MUST_CHECK;
 /* Writes bytes to path atomically: temporary file, fsync, rename.  path "-"
  * writes to stdout instead. */
-int
-sys_write_file(const char *path, const void *p, size_t n,
-               struct err *e) MUST_CHECK;
+int sys_write_file(const char *path, const void *p, size_t n,
+                   struct err *e) MUST_CHECK;
 /* Absolute form of a path that may not exist; mem_free it. */
-int
-sys_absolute(const char *path, char **out, struct err *e) MUST_CHECK;
+int sys_absolute(const char *path, char **out, struct err *e) MUST_CHECK;
 /* The user's login name, or "uid N". */
-void
-sys_user(char *out, size_t size);
-void
-sys_host(char *out, size_t size);
+void sys_user(char *out, size_t size);
+void sys_host(char *out, size_t size);
 /* A random UUID (version 4) in text form: 36 characters and NUL. */
-int
-sys_uuid(char out[37], struct err *e) MUST_CHECK;
+int sys_uuid(char out[37], struct err *e) MUST_CHECK;
 
 #endif

@@ -33,8 +33,7 @@ struct checkpoint {
     void *weights, *state; /* mem_alloc'ed */
     size_t weights_size, state_size;
 };
-void
-checkpoint_release(struct checkpoint *c);
+void checkpoint_release(struct checkpoint *c);
 
 /* What a finished epoch hands over; all borrowed during the callback. */
 struct epoch_report {
@@ -81,8 +80,7 @@ struct predictions {
     uint8_t *predicted; /* first maximum of the logits */
     float *p;           /* n x 10 probabilities */
 };
-void
-predictions_release(struct predictions *p);
+void predictions_release(struct predictions *p);
 
 struct trainer_options {
     const struct kern *kern;
@@ -111,24 +109,20 @@ struct trainer_result {
  * With a validation part the result is the epoch of lowest val_loss (earliest
  * on ties), and its weights predict; else the last one.
  */
-int
-trainer_run(const struct hyper *h, const struct dataset *d,
-            const struct split *s, const struct trainer_options *opt,
-            const struct trainer_hooks *hooks, struct trainer_result *out,
-            struct err *e) MUST_CHECK;
-void
-trainer_result_release(struct trainer_result *r);
+int trainer_run(const struct hyper *h, const struct dataset *d,
+                const struct split *s, const struct trainer_options *opt,
+                const struct trainer_hooks *hooks, struct trainer_result *out,
+                struct err *e) MUST_CHECK;
+void trainer_result_release(struct trainer_result *r);
 
 /* What trainer_run would refuse about sizes, before a row is written. */
-int
-trainer_check(const struct hyper *h, const struct split *s,
-              struct err *e) MUST_CHECK;
+int trainer_check(const struct hyper *h, const struct split *s,
+                  struct err *e) MUST_CHECK;
 
 /* Predicts n images of d (NULL images: all) with stored weights. */
-int
-trainer_predict(const char *spec, const void *weights, size_t size,
-                const struct dataset *d, const uint32_t *images, uint32_t n,
-                const struct kern *kern, int threads, struct predictions *out,
-                struct err *e) MUST_CHECK;
+int trainer_predict(const char *spec, const void *weights, size_t size,
+                    const struct dataset *d, const uint32_t *images, uint32_t n,
+                    const struct kern *kern, int threads,
+                    struct predictions *out, struct err *e) MUST_CHECK;
 
 #endif
