@@ -54,17 +54,19 @@ struct kern_pool {
     struct kern_map map;
 };
 
+/* Hyperparameters are double, and what the kernel needs (1 - beta2, lr / bias1)
+ * is rounded to float only after it is computed: 1 - 0.999f is off by 1e-5. */
 struct kern_adam {
-    float lr; /* of this step */
-    float beta1, beta2, eps;
-    float bias1;      /* 1 - beta1^t */
-    float sqrt_bias2; /* sqrt(1 - beta2^t) */
-    float weight_decay;
+    double lr; /* of this step */
+    double beta1, beta2, eps;
+    double bias1;      /* 1 - beta1^t */
+    double sqrt_bias2; /* sqrt(1 - beta2^t) */
+    double weight_decay;
     int decoupled; /* 0: Adam (L2 added to the gradient), 1: AdamW */
 };
 
 struct kern_sgd {
-    float lr, momentum, weight_decay;
+    double lr, momentum, weight_decay;
     int nesterov;
     int first; /* the momentum buffer is empty: it becomes the gradient */
 };
