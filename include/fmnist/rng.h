@@ -48,7 +48,8 @@ uint32_t rng_below(const struct rng *r, uint64_t i, uint32_t n);
 float rng_to_float(uint32_t w);
 double rng_to_double(uint32_t w);
 
-/* Fisher-Yates over p[0..n), from the end; draw i decides step i. */
+/* Fisher-Yates over p[0..n): for i = n-1 down to 1, p[i] changes places with
+ * p[rng_below(r, i, i + 1)]. */
 void rng_shuffle(const struct rng *r, uint32_t *p, uint32_t n);
 
 #endif
