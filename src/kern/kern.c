@@ -21,8 +21,16 @@
 /* Best first.  A processor that runs one runs all after it (AVX-512 is only
  * taken together with AVX2), so what can run is always a tail of this. */
 static const struct kern *const VARIANTS[] = {
-    &kern_scalar,
-    NULL,
+#ifdef HAVE_ISA_AVX512
+    &kern_avx512,
+#endif
+#ifdef HAVE_ISA_AVX2
+    &kern_avx2,
+#endif
+#ifdef HAVE_ISA_NEON
+    &kern_neon,
+#endif
+    &kern_scalar, NULL,
 };
 
 static const char *const NAMES[] = {"avx512", "avx2", "neon", "scalar"};

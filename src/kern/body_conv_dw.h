@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Part of body.h: the weight gradient of a convolution.  A tile is some rows of
+ * dw (each one a weight's place: ky, kx, ci) times some vectors of output
+ * channels; it stays in registers while all pixels of the image pass.
+ */
+
+struct dw_tile {
+    float *dw;
+    const float *in[DW_ROWS]; /* what each row meets at output (0, 0) */
+    const float *dout;
+    const struct kern_conv *g;
+};
+
+SIMD void
+dw_rows_x_width(const struct dw_tile *t, int rows, int width)
+{
+    const struct kern_conv *g = t->g;
+    ptrdiff_t in_pix = g->in_pix, out_pix = g->out_pix;
+    const float *in[DW_ROWS];
+    V acc[DW_ROWS][DW_WIDTH];
+
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+        in[i] = t->in[i];
+        UNROLL
+        for (int j = 0; j < width; j++) {
+            acc[i][j] = v_load(t->dw + i * (ptrdiff_t)g->c_out + j * V_LANES);
+        }
+    }
+    for (int y = 0; y < g->h; y++) {
+        const float *d = t->dout + y * g->out_row;
+        ptrdiff_t at = y * g->in_row;
+
+        for (int x = 0; x < g->w; x++) {
+            V dv[DW_WIDTH];
+
+            UNROLL
+            for (int j = 0; j < width; j++) {
+                dv[j] = v_load(d + j * V_LANES);
+            }
+            UNROLL
+            for (int i = 0; i < rows; i++) {
+                V a = v_set1(in[i][at]);
+
+                UNROLL
+                for (int j = 0; j < width; j++) {
+                    acc[i][j] = v_fma(a, dv[j], acc[i][j]);
+                }
+            }
+            at += in_pix;
+            d += out_pix;
+        }
+    }
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+        UNROLL
+        for (int j = 0; j < width; j++) {
+            v_store(t->dw + i * (ptrdiff_t)g->c_out + j * V_LANES, acc[i][j]);
+        }
+    }
+}
+
+#define DW_DEFINE(rows, width)                               \
+    static void dw_##rows##x##width(const struct dw_tile *t) \
+    {                                                        \
+        dw_rows_x_width(t, rows, width);                     \
+    }
+#define DW_ENTRY(rows, width) [rows][width] = dw_##rows##x##width,
+
+DW_TILES(DW_DEFINE)
+
+static void (*const dw_tiles[DW_ROWS + 1][DW_WIDTH + 1])(
+    const struct dw_tile *) = {DW_TILES(DW_ENTRY)};
+
+/* db[0 … lanes) += dout over all pixels, in order. */
+static void
+dw_bias(float *db, const float *dout, const struct kern_conv *g)
+{
+    V sum = v_load(db);
+
+    for (int y = 0; y < g->h; y++) {
+        for (int x = 0; x < g->w; x++) {
+            sum = v_add(sum, v_load(dout + y * g->out_row + x * g->out_pix));
+        }
+    }
+    v_store(db, sum);
+}
+
+static void
+conv_dw(float *restrict dw, float *restrict db, const float *restrict in,
+        const float *restrict dout, const struct kern_conv *g)
+{
+    struct dw_tile t = {.g = g};
+    int total = g->k * g->k * g->c_in;
+    int width, rows;
+
+    for (int co = 0; co < g->c_out; co += width * V_LANES) {
+        width = tile_width((g->c_out - co) / V_LANES, DW_WIDTH);
+        t.dout = dout + co;
+        for (int row = 0; row < total; row += rows) {
+            rows = tile_rows(total - row, DW_ROWS_OF(width));
+            t.dw = dw + (ptrdiff_t)row * g->c_out + co;
+            for (int i = 0; i < rows; i++) {
+                int tap = (row + i) / g->c_in, ci = (row + i) % g->c_in;
+
+                t.in[i] =
+                    in + tap / g->k * g->in_row + tap % g->k * g->in_pix + ci;
+            }
+            dw_tiles[rows][width](&t);
+        }
+    }
+    for (int co = 0; co < g->c_out; co += V_LANES) {
+        dw_bias(db + co, dout + co, g);
+    }
+}

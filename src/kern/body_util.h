@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Part of body.h: what the other parts share. */
+
+/* Vectors in the next tile: the widest power of two that fits. */
+static inline int
+tile_width(int left, int max)
+{
+    while (max > left) {
+        max /= 2;
+    }
+    return max;
+}
+
+/* Rows in the next tile when `left` rows go into tiles of at most `max`: even
+ * shares, so that no tile is left with too few rows to hide latency. */
+static inline int
+tile_rows(int left, int max)
+{
+    int tiles = (left + max - 1) / max;
+
+    return (left + tiles - 1) / tiles;
+}
+
+/* The first n < V_LANES floats at p; the other lanes are 0. */
+static inline V
+v_load_part(const float *p, size_t n)
+{
+    float t[V_LANES] = {0.0f};
+
+    memcpy(t, p, n * sizeof(*t));
+    return v_load(t);
+}
+
+static inline void
+v_store_part(float *p, V x, size_t n)
+{
+    float t[V_LANES];
+
+    v_store(t, x);
+    memcpy(p, t, n * sizeof(*t));
+}
+
+/* All accumulators busy with fma, none of which waits for another. */
+static double
+peak(long n, float *sink)
+{
+    enum { CHAINS = 12 };
+    V acc[CHAINS], half = v_set1(0.5f), quarter = v_set1(0.25f);
+    float lanes[V_LANES];
+
+    UNROLL
+    for (int i = 0; i < CHAINS; i++) {
+        acc[i] = v_set1((float)i);
+    }
+    for (long r = 0; r < n; r++) {
+        UNROLL
+        for (int i = 0; i < CHAINS; i++) {
+            acc[i] = v_fma(acc[i], half, quarter);
+        }
+    }
+    UNROLL
+    for (int i = 0; i < CHAINS; i++) {
+        v_store(lanes, acc[i]);
+        *sink += lanes[0];
+    }
+    return 2.0 * CHAINS * V_LANES * (double)n;
+}
