@@ -24,7 +24,8 @@ struct hyper {
     double momentum;
     int nesterov;
     double weight_decay;
-    double dropout; /* of the spec's dropout layers; 0 without any */
+    double dropout; /* of the spec's dropout layers: the highest where they
+                       differ, 0 without any */
     int schedule;   /* enum schedule */
     long long warmup, step_size;
     double gamma;
@@ -62,9 +63,15 @@ const struct hyper_field *hyper_field(const char *name);
 int hyper_preset(const char *preset, struct hyper *out,
                  struct err *e) MUST_CHECK;
 
-/* Sets one field from text, checked alone: "--lr: expected a number above 0 and
- * at most 1000, found "nan"".  Setting `spec` clears preset, and takes dropout
- * from it. */
+/* What a field accepts, in words: "a number above 0 and at most 1000". */
+void hyper_expected(const struct hyper_field *f, struct str *out);
+
+/*
+ * Sets one field from text, checked alone: "--lr: expected a number above 0 and
+ * at most 1000, found "nan"".  Setting `preset` resets every field; setting
+ * `spec` takes dropout from it, and clears preset unless the layers are the
+ * preset's; setting `dropout` changes the spec.  A flag's text is "0" or "1".
+ */
 int hyper_set(struct hyper *h, const struct hyper_field *f, const char *text,
               struct err *e) MUST_CHECK;
 /* The value as the shortest text that hyper_set reads back to the same. */
