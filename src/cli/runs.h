@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What the commands on runs share. */
+#ifndef FMNIST_CLI_RUNS_H
+#define FMNIST_CLI_RUNS_H
+
+#include "cli/cli.h"
+#include "cli/output.h"
+
+/*
+ * Which hyperparameters (and the data set) differ among rows that come one by
+ * one: the first row's values are kept, the others compared with them.
+ */
+struct varying {
+    int n;                /* fields, the data set last */
+    const char **columns; /* their names */
+    char **first;
+    int *differs;
+    int rows;
+};
+int varying_init(struct varying *v, struct err *e) MUST_CHECK;
+void varying_release(struct varying *v);
+/* A row_fn; arg is the struct varying.  Rows may have other columns too. */
+int varying_row(const struct row *r, void *arg, struct err *e) MUST_CHECK;
+
+/* A heading that is short: "batch" for "batch_size". */
+const char *run_heading(const char *column);
+
+/* A column of run_summary, or ERR_USAGE with the nearest name; `option` is what
+ * the message begins with. */
+int run_column_check(struct cli *c, const char *option, const char *name,
+                     struct err *e) MUST_CHECK;
+
+/* The newest 20 runs, or what to do first. */
+int cli_snapshot(struct cli *c, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The one door to curses and terminfo. */
+#ifndef FMNIST_TUI_TERM_H
+#define FMNIST_TUI_TERM_H
+
+/* How many colours the terminal of $TERM has; 0 where it is unknown or has
+ * none.  fd: where it is. */
+int term_colors(int fd);
+
+#endif
