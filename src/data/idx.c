@@ -97,7 +97,7 @@ expect_end(struct input *in, struct err *e)
 static int
 read_images(struct reader *r, struct input *in, uint32_t *n, struct err *e)
 {
-    uint32_t head[4], done, part;
+    uint32_t head[4] = {0}, done, part;
     unsigned long long want;
     size_t bytes;
     long got;
@@ -137,7 +137,7 @@ read_labels(struct reader *r, struct input *in, const char *images, uint32_t n,
             struct err *e)
 {
     uint8_t *labels = r->d->labels + r->d->n;
-    uint32_t head[2], i;
+    uint32_t head[2] = {0}, i;
     long got;
     int rc = read_header(in, MAGIC_LABELS, head, 2, e);
 
