@@ -6,5 +6,24 @@
 #include "cli/cli.h"
 
 extern const struct cli_command cmd_ls;
+extern const struct cli_command cmd_bench;
+extern const struct cli_command cmd_sql;
+extern const struct cli_command cmd_confusion;
+extern const struct cli_command cmd_classes;
+extern const struct cli_command cmd_images;
+extern const struct cli_command cmd_predict;
+extern const struct cli_command cmd_export;
+extern const struct cli_command cmd_data_info;
+extern const struct cli_command cmd_data_ls;
+extern const struct cli_command cmd_data_add;
+extern const struct cli_command cmd_data_locate;
+extern const struct cli_command cmd_data_sample;
+extern const struct cli_command cmd_data_split;
+extern const struct cli_command cmd_data_check;
+extern const struct cli_command cmd_db_path;
+extern const struct cli_command cmd_db_check;
+extern const struct cli_command cmd_db_vacuum;
+extern const struct cli_command cmd_db_backup;
+extern const struct cli_command cmd_db_prune;
 
 #endif

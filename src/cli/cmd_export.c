@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "cli/output.h"
+#include "cli/subject.h"
+
+#include "fmnist/filter.h"
+#include "fmnist/mem.h"
+#include "fmnist/sys.h"
+
+static const char *const TABLES[] = {"epochs", "predictions", "classes",
+                                     "events", NULL};
+static const enum run_rows TABLE_ROWS[] = {RUN_EPOCHS, RUN_PREDICTIONS,
+                                           RUN_CLASSES, RUN_EVENTS};
+static const char *const KINDS[] = {"last", "best", NULL};
+
+static const struct cli_option OPTIONS[] = {
+    {.name = "all", .help = "every run that is not in the trash"},
+    {.name = "csv", .help = "one table as CSV, with a column run_id"},
+    {.name = "json", .help = "everything but pixels and weights (the default)"},
+    {.name = "table",
+     .type = CLI_CHOICE,
+     .arg = "TABLE",
+     .choices = TABLES,
+     .help = "which table --csv writes",
+     .preset = "epochs"},
+    {.name = "weights",
+     .type = CLI_TEXT,
+     .arg = "FILE",
+     .help = "write the weights of one run as safetensors; - is stdout"},
+    {.name = "checkpoint",
+     .type = CLI_CHOICE,
+     .arg = "WHICH",
+     .choices = KINDS,
+     .help = "which weights --weights writes",
+     .preset = "the result's"},
+    {0}};
+
+/* ---- weights ---- */
+
+static int
+export_weights(struct cli *c, const struct run_ids *ids, struct err *e)
+{
+    const char *path = cli_text(c, "weights");
+    struct checkpoint w = {0};
+    struct run r;
+
+    if (ids->n != 1) {
+        return err_set(e, ERR_USAGE,
+                       "export: --weights writes one run, %zu are named",
+                       ids->n);
+    }
+    int rc = store_run_get(c->store, ids->ids[0], &r, e);
+    if (!rc) {
+        int kind = cli_choice(c, "checkpoint", r.h.val_fraction > 0);
+        rc = store_checkpoint(c->store, r.id, KINDS[kind], &w, e);
+    }
+    if (!rc) {
+        rc = sys_write_file(path, w.weights, w.weights_size, e);
+    }
+    if (!rc) {
+        cli_message(c, "%s: weights of run %lld after epoch %d", path,
+                    (long long)r.id, w.epoch);
+    }
+    checkpoint_release(&w);
+    return rc;
+}
+
+/* ---- CSV ---- */
+
+struct csv_writer {
+    struct cli *c;
+    int64_t run_id;
+    int header_done;
+    struct str b;
+};
+
+static int
+csv_row(const struct row *r, void *arg, struct err *e)
+{
+    struct csv_writer *w = arg;
+    if (!w->header_done) {
+        str_add(&w->b, "run_id");
+        for (int i = 0; i < r->n; i++) {
+            str_addc(&w->b, ',');
+            str_add_csv(&w->b, r->names[i]);
+        }
+        str_add(&w->b, "\r\n");
+        w->header_done = 1;
+    }
+    if (r->cells) {
+        str_addf(&w->b, "%lld", (long long)w->run_id);
+        for (int i = 0; i < r->n; i++) {
+            str_addc(&w->b, ',');
+            output_cell(&w->b, &r->cells[i]);
+        }
+        str_add(&w->b, "\r\n");
+    }
+    return w->b.len > 65536 ? output_text(w->c, &w->b, e) : 0;
+}
+
+static int
+export_csv(struct cli *c, const struct run_ids *ids, struct err *e)
+{
+    enum run_rows what = TABLE_ROWS[cli_choice(c, "table", 0)];
+    struct csv_writer w = {.c = c};
+    int rc = 0;
+
+    str_init(&w.b);
+    for (size_t i = 0; !rc && i < ids->n; i++) {
+        w.run_id = ids->ids[i];
+        rc = store_run_rows(c->store, w.run_id, what, csv_row, &w, e);
+    }
+    if (!rc) {
+        rc = output_text(c, &w.b, e);
+    }
+    str_release(&w.b);
+    return rc;
+}
+
+/* ---- JSON ---- */
+
+struct json_rows {
+    struct cli *c;
+    struct str *b;
+    int n;
+    int bare; /* members only: the caller writes the braces */
+};
+
+static int
+json_row(const struct row *r, void *arg, struct err *e)
+{
+    struct json_rows *j = arg;
+    if (!r->cells) {
+        return 0;
+    }
+    if (j->bare) {
+        output_json_members(j->b, r);
+        return 0;
+    }
+    str_add(j->b, j->n++ ? ",\n  {" : "{");
+    output_json_members(j->b, r);
+    str_addc(j->b, '}');
+    return j->b->len > 65536 ? output_text(j->c, j->b, e) : 0;
+}
+
+static int
+add_summary(struct cli *c, int64_t id, struct str *b, struct err *e)
+{
+    struct json_rows j = {c, b, 0, 1};
+    struct cell bind = {.type = CELL_INT, .i = id};
+    struct run_query q = {.where = "id = ?1", .binds = &bind, .n_binds = 1};
+    return store_runs(c->store, &q, json_row, &j, e);
+}
+
+static int
+add_list(struct cli *c, int64_t id, const char *name, enum run_rows what,
+         struct str *b, struct err *e)
+{
+    struct json_rows j = {c, b, 0, 0};
+    str_addf(b, ",\n \"%s\":[", name);
+    int rc = store_run_rows(c->store, id, what, json_row, &j, e);
+    str_addc(b, ']');
+    return rc;
+}
+
+static int
+export_json(struct cli *c, const struct run_ids *ids, struct err *e)
+{
+    struct str b;
+    int rc = 0;
+
+    str_init(&b);
+    str_addc(&b, '[');
+    for (size_t i = 0; !rc && i < ids->n; i++) {
+        int64_t id = ids->ids[i];
+        str_add(&b, i ? ",\n{" : "{");
+        rc = add_summary(c, id, &b, e);
+        if (!rc) {
+            rc = add_list(c, id, "epochs_log", RUN_EPOCHS, &b, e);
+        }
+        if (!rc) {
+            rc = add_list(c, id, "class_metrics", RUN_CLASSES, &b, e);
+        }
+        if (!rc) {
+            rc = add_list(c, id, "predictions", RUN_PREDICTIONS, &b, e);
+        }
+        if (!rc) {
+            rc = add_list(c, id, "events", RUN_EVENTS, &b, e);
+        }
+        str_addc(&b, '}');
+        if (!rc && b.len > 65536) {
+            rc = output_text(c, &b, e);
+        }
+    }
+    str_add(&b, "]\n");
+    if (!rc) {
+        rc = output_text(c, &b, e);
+    }
+    str_release(&b);
+    return rc;
+}
+
+/* ---- the command ---- */
+
+static int
+collect_id(const struct row *r, void *arg, struct err *e)
+{
+    struct run_ids *ids = arg;
+    if (!r->cells) {
+        return 0;
+    }
+    if (ids->n == ids->cap) {
+        size_t cap = ids->cap ? 2 * ids->cap : 64;
+        int64_t *p = mem_resize(ids->ids, cap, sizeof(*p));
+        if (!p) {
+            return err_nomem(e, "the list of runs", cap * sizeof(*p));
+        }
+        ids->ids = p;
+        ids->cap = cap;
+    }
+    ids->ids[ids->n++] = r->cells[0].i;
+    return 0;
+}
+
+static int
+named_runs(struct cli *c, struct run_ids *ids, struct err *e)
+{
+    static const char *const columns[] = {"id"};
+    if (!cli_given(c, "all")) {
+        return cli_runs(c, c->argc, ids, e);
+    }
+    if (c->argc > 0 || cli_given(c, "filter")) {
+        return err_set(e, ERR_USAGE,
+                       "export: --all goes without RUN and --filter");
+    }
+    struct run_query q = {.columns = columns, .n_columns = 1, .sort = "id"};
+    int rc = cli_store(c, STORE_READ, e);
+    return rc ? rc : store_runs(c->store, &q, collect_id, ids, e);
+}
+
+static int
+run_export(struct cli *c, struct err *e)
+{
+    struct run_ids ids = {0};
+    int forms =
+        cli_given(c, "csv") + cli_given(c, "json") + cli_given(c, "weights");
+
+    if (forms > 1) {
+        return err_set(e, ERR_USAGE,
+                       "export: choose one of --json, --csv, --weights");
+    }
+    int rc = cli_store(c, STORE_READ, e);
+    if (!rc) {
+        rc = named_runs(c, &ids, e);
+    }
+    if (!rc && cli_given(c, "weights")) {
+        rc = export_weights(c, &ids, e);
+    } else if (!rc && cli_given(c, "csv")) {
+        rc = export_csv(c, &ids, e);
+    } else if (!rc) {
+        rc = export_json(c, &ids, e);
+    }
+    mem_free(ids.ids);
+    return rc;
+}
+
+const struct cli_command cmd_export = {
+    .name = "export",
+    .operands = "RUN...|--all",
+    .summary = "write runs as JSON or CSV, or weights as safetensors",
+    .group = GROUP_KEEP,
+    .options = OPTIONS,
+    .takes = CLI_TAKES_RUNS,
+    .min = 0,
+    .max = -1,
+    .examples = "fmnist-tui export --all > runs.json\n"
+                "fmnist-tui export 7 8 --csv > epochs.csv\n"
+                "fmnist-tui export @best --weights w.safetensors\n",
+    .run = run_export,
+};

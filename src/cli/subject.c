@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "cli/subject.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int
+subject_load(struct cli *c, const char *word, struct subject *out,
+             struct err *e)
+{
+    int64_t id;
+    int rc = cli_store(c, STORE_READ, e);
+    if (!rc) {
+        rc = cli_run(c, word, &id, e);
+    }
+    if (!rc) {
+        rc = store_run_get(c->store, id, &out->run, e);
+    }
+    if (!rc) {
+        rc = store_dataset_get(c->store, out->run.dataset_id, &out->data, e);
+    }
+    return rc;
+}
+
+/* Terminals that tell their background do it as "FOREGROUND;BACKGROUND". */
+static int
+background_is_light(void)
+{
+    const char *v = getenv("COLORFGBG");
+    const char *last = v ? strrchr(v, ';') : NULL;
+    return last && (strcmp(last, ";7") == 0 || strcmp(last, ";15") == 0);
+}
+
+struct art_style
+subject_style(const struct cli *c)
+{
+    struct art_style s = {cli_colors(c, c->out), !c->ascii,
+                          background_is_light()};
+    return s;
+}
+
+void
+subject_add_name(struct str *b, const struct run *r)
+{
+    str_addf(b, "run %lld (", (long long)r->id);
+    str_add_visible(b, r->name);
+    str_addc(b, ')');
+}
+
+void
+row_begin(struct row_builder *b)
+{
+    memset(b, 0, sizeof(*b));
+    b->row.names = b->names;
+    b->row.cells = b->cells;
+}
+
+static struct cell *
+row_next(struct row_builder *b, const char *name)
+{
+    assert(b->row.n < ROW_MAX);
+    b->names[b->row.n] = name;
+    return &b->cells[b->row.n++];
+}
+
+void
+row_int(struct row_builder *b, const char *name, int64_t v)
+{
+    struct cell *c = row_next(b, name);
+    c->type = CELL_INT;
+    c->i = v;
+}
+
+void
+row_real(struct row_builder *b, const char *name, double v)
+{
+    struct cell *c = row_next(b, name);
+    c->type = isfinite(v) ? CELL_REAL : CELL_NULL;
+    c->r = v;
+}
+
+void
+row_text(struct row_builder *b, const char *name, const char *v)
+{
+    struct cell *c = row_next(b, name);
+    c->type = v ? CELL_TEXT : CELL_NULL;
+    c->s = v;
+    c->n = v ? strlen(v) : 0;
+}
