@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 
 const struct cli_command *const CLI_COMMANDS[] = {
+    &cmd_train,
     &cmd_ls,
     &cmd_bench,
     &cmd_sql,

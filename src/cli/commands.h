@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 
+extern const struct cli_command cmd_train;
 extern const struct cli_command cmd_ls;
 extern const struct cli_command cmd_bench;
 extern const struct cli_command cmd_sql;

@@ -181,13 +181,13 @@ cli_width(FILE *f)
     if (fd < 0 || !isatty(fd)) {
         return 0;
     }
+    if (ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0) {
+        return w.ws_col;
+    }
     const char *text = getenv("COLUMNS");
     if (text && str_to_i64(text, &columns) == 0 && columns > 0 &&
         columns < 10000) {
         return (int)columns;
-    }
-    if (ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0) {
-        return w.ws_col;
     }
     return 80;
 }
