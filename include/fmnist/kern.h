@@ -14,7 +14,8 @@
  * Rounding.  Every sum has one order, given below, that depends on shapes only:
  * never on tile sizes, on which thread calls, or on how work was divided.  A
  * SIMD variant adds with fma (one rounding), the scalar truth with * then +.
- * So one variant always gives the same bits; variants agree within bounds.
+ * So one variant always gives the same bits, and all that have fma (avx2,
+ * avx512, neon) give the same; scalar agrees with them within bounds.
  */
 #ifndef FMNIST_KERN_H
 #define FMNIST_KERN_H

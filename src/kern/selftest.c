@@ -2,8 +2,8 @@
 /*
  * A variant against the scalar truth, at start-up.  Each check runs the two on
  * the same inputs, and the scalar kernel once more on the inputs' magnitudes:
- * that gives the sum of |a b| behind each element, and two sums of n products
- * in different roundings differ by at most 2 n eps times it.
+ * that gives the sum of |a b| behind each element.  A sum of n products is off by
+ * at most n + 1 half-eps times it, so two roundings differ by n + 1 eps.
  */
 #include "config.h"
 
@@ -62,7 +62,7 @@ static int
 compare(const struct kern *k, const char *what, const float *got,
         const float *want, const float *mag, int length, struct err *e)
 {
-    float unit = 2.0f * (float)(length + 1) * FLT_EPSILON;
+    float unit = (float)(length + 2) * FLT_EPSILON;
 
     for (int i = 0; i < SIZE; i++) {
         if (!(fabsf(got[i] - want[i]) <= unit * mag[i])) {
