@@ -309,6 +309,30 @@ START_TEST(starts_and_ends_at_any_time)
 }
 END_TEST
 
+START_TEST(restarts_while_filling)
+{
+    const struct augment a = {.shift = 2, .flip = 1};
+    struct batch_feed *f = open_feed(40, 0, &a, 1);
+    struct batch_feed *g = open_feed(40, 1, &a, 1);
+    struct batch b, c;
+    uint32_t epoch;
+
+    for (epoch = 1; epoch <= 600; epoch++) {
+        batch_feed_start(g, epoch);
+        usleep(epoch % 7 * 15);
+    }
+    batch_feed_start(f, epoch);
+    batch_feed_start(g, epoch);
+    while (batch_feed_next(f, &b)) {
+        ck_assert_int_eq(batch_feed_next(g, &c), 1);
+        ck_assert_mem_eq(b.x, c.x, (size_t)b.n * IMAGE_PIXELS * sizeof(float));
+    }
+    ck_assert_int_eq(batch_feed_next(g, &c), 0);
+    batch_feed_free(f);
+    batch_feed_free(g);
+}
+END_TEST
+
 START_TEST(waiting_costs_nothing)
 {
     struct batch_feed *f = open_feed(2, 1, NULL, 1);
@@ -366,6 +390,7 @@ main(void)
     tcase_add_loop_test(tc, prefetch_changes_nothing, 0, 5);
     tcase_add_test(tc, batch_size_does_not_change_images);
     tcase_add_test(tc, starts_and_ends_at_any_time);
+    tcase_add_test(tc, restarts_while_filling);
     tcase_add_test(tc, waiting_costs_nothing);
     tcase_add_test(tc, refusals);
     suite_add_tcase(s, tc);
