@@ -241,8 +241,8 @@ is_blank(const char *p, size_t n)
 
 /*
  * The quick way for a row as the program itself writes it: `width` plain
- * numbers with commas between, then LF or CR LF.  Anything else, right or wrong,
- * is left to libcsv: returns 0 and changes nothing that counts.
+ * numbers with commas between, then LF or CR LF.  Anything else, right or
+ * wrong, is left to libcsv: returns 0 and changes nothing that counts.
  */
 static int
 plain_row(struct csv_state *s, const char *p)
