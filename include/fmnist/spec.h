@@ -57,6 +57,9 @@ int spec_parse(const char *text, struct spec *out, struct err *e) MUST_CHECK;
 /* Canonical text, which parses back to the same spec. */
 void spec_format(const struct spec *s, char out[SPEC_TEXT]);
 int spec_has_conv(const struct spec *s);
+/* The first BatchNorm layer that sees one value a channel of a sample, which
+ * training with a batch of one image cannot normalise; -1 if there is none. */
+int spec_bn_single(const struct spec *s);
 /* The common rate of the dropout layers: -1 if there are none or they differ. */
 double spec_dropout(const struct spec *s);
 /* Sets the rate of every dropout layer; returns how many there are. */

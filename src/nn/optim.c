@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "fmnist/optim.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fmnist/mem.h"
+#include "fmnist/num.h"
+#include "fmnist/str.h"
+#include "nn/layer.h"
+#include "nn/safetensors.h"
+
+#define BETA1 0.9
+#define BETA2 0.999
+#define ADAM_EPS 1e-8
+
+const char *const OPTIM_NAMES[N_OPTIMIZERS] = {
+    [OPTIM_SGD] = "sgd",
+    [OPTIM_ADAM] = "adam",
+    [OPTIM_ADAMW] = "adamw",
+};
+
+/* Slabs of moments: SGD has the momentum's, if any; Adam two. */
+struct optim {
+    struct model *m;
+    struct optim_options opt;
+    uint64_t steps;
+    int n_slabs;
+    float *slab[2];
+};
+
+int
+optim_new(struct model *m, const struct optim_options *opt, struct optim **out,
+          struct err *e)
+{
+    size_t floats = model_slab_size(m) + KERN_LANES;
+    struct optim *o = mem_zalloc(1, sizeof *o);
+    int i;
+
+    if (o == NULL) {
+        return err_nomem(e, "the optimizer", sizeof *o);
+    }
+    o->m = m;
+    o->opt = *opt;
+    o->n_slabs = opt->kind == OPTIM_SGD ? opt->momentum != 0 : 2;
+    for (i = 0; i < o->n_slabs; i++) {
+        o->slab[i] = mem_aligned(floats, sizeof(float));
+        if (o->slab[i] == NULL) {
+            optim_free(o);
+            return err_nomem(e, "the optimizer's moments",
+                             floats * sizeof(float));
+        }
+    }
+    *out = o;
+    return 0;
+}
+
+void
+optim_free(struct optim *o)
+{
+    if (o == NULL) {
+        return;
+    }
+    mem_free(o->slab[0]);
+    mem_free(o->slab[1]);
+    mem_free(o);
+}
+
+uint64_t
+optim_steps(const struct optim *o)
+{
+    return o->steps;
+}
+
+static void
+step_sgd(const struct optim *o, double lr, size_t begin, size_t n)
+{
+    const struct kern_sgd step = {
+        .lr = lr,
+        .momentum = o->opt.momentum,
+        .weight_decay = o->opt.weight_decay,
+        .nesterov = o->opt.nesterov,
+        .first = o->steps == 1,
+    };
+
+    model_kern(o->m)->sgd(model_params(o->m) + begin,
+                          o->slab[0] ? o->slab[0] + begin : NULL,
+                          model_grads(o->m) + begin, n, &step);
+}
+
+static void
+step_adam(const struct optim *o, double lr, size_t begin, size_t n)
+{
+    unsigned t = o->steps < UINT32_MAX ? (unsigned)o->steps : UINT32_MAX;
+    const struct kern_adam step = {
+        .lr = lr,
+        .beta1 = BETA1,
+        .beta2 = BETA2,
+        .eps = ADAM_EPS,
+        .bias1 = 1 - num_powi(BETA1, t),
+        .sqrt_bias2 = sqrt(1 - num_powi(BETA2, t)),
+        .weight_decay = o->opt.weight_decay,
+        .decoupled = o->opt.kind == OPTIM_ADAMW,
+    };
+
+    model_kern(o->m)->adam(model_params(o->m) + begin, o->slab[0] + begin,
+                           o->slab[1] + begin, model_grads(o->m) + begin, n,
+                           &step);
+}
+
+void
+optim_step(struct optim *o, double lr)
+{
+    o->steps++;
+#pragma omp parallel num_threads(model_threads(o->m))
+    {
+        struct exec x = {.thread = omp_get_thread_num(),
+                         .threads = omp_get_num_threads()};
+        size_t begin, end;
+
+        kern_thread_init();
+        team_share(&x, model_slab_size(o->m), &begin, &end);
+        if (begin < end && o->opt.kind == OPTIM_SGD) {
+            step_sgd(o, lr, begin, end - begin);
+        } else if (begin < end) {
+            step_adam(o, lr, begin, end - begin);
+        }
+    }
+}
+
+/* Which tensor of the model and which slab a tensor of the file is. */
+struct moment {
+    int tensor, slab;
+};
+
+struct listing {
+    struct st_tensor *t;
+    struct moment *which;
+    int n;
+    struct meta_pair *meta; /* "step" first */
+};
+
+static void
+listing_release(struct listing *l)
+{
+    mem_free(l->t);
+    mem_free(l->which);
+    mem_free(l->meta);
+}
+
+/* The tensors and metadata keys of a state file. */
+static int
+listing_init(struct listing *l, const struct optim *o,
+             const struct meta_pair *meta, int n_meta, struct err *e)
+{
+    static const char *const adam[] = {"exp_avg", "exp_avg_sq"};
+    size_t max = (size_t)model_tensors(o->m) * 2;
+    int i, s;
+
+    memset(l, 0, sizeof *l);
+    l->t = mem_zalloc(max, sizeof *l->t);
+    l->which = mem_zalloc(max, sizeof *l->which);
+    l->meta = mem_zalloc((size_t)n_meta + 1, sizeof *l->meta);
+    if (l->t == NULL || l->which == NULL || l->meta == NULL) {
+        return err_nomem(e, "a list of tensors", max * sizeof *l->t);
+    }
+    strcpy(l->meta[0].key, "step");
+    snprintf(l->meta[0].value, sizeof l->meta[0].value, "%" PRIu64, o->steps);
+    for (i = 0; i < n_meta; i++) {
+        l->meta[i + 1] = meta[i];
+    }
+    for (s = 0; s < o->n_slabs; s++) {
+        const char *prefix = o->opt.kind == OPTIM_SGD ? "momentum" : adam[s];
+
+        for (i = 0; i < model_tensors(o->m); i++) {
+            struct st_tensor *t = &l->t[l->n];
+            struct model_tensor info;
+
+            model_tensor(o->m, i, &info);
+            if (!info.trainable) {
+                continue;
+            }
+            snprintf(t->name, sizeof t->name, "%s.%s", prefix, info.name);
+            t->ndim = info.ndim;
+            memcpy(t->dim, info.dim, sizeof t->dim);
+            l->which[l->n++] = (struct moment){i, s};
+        }
+    }
+    return 0;
+}
+
+int
+optim_save(const struct optim *o, const struct meta_pair *meta, int n_meta,
+           void **out, size_t *size, struct err *e)
+{
+    struct listing l;
+    unsigned char *bytes;
+    int i, rc = listing_init(&l, o, meta, n_meta, e);
+
+    if (rc == 0) {
+        rc = st_create(l.t, l.n, l.meta, n_meta + 1, &bytes, size, e);
+    }
+    for (i = 0; rc == 0 && i < l.n; i++) {
+        model_tensor_get(o->m, l.which[i].tensor, o->slab[l.which[i].slab],
+                         bytes + l.t[i].offset);
+    }
+    if (rc == 0) {
+        *out = bytes;
+    }
+    listing_release(&l);
+    return rc;
+}
+
+static int
+read_state(struct optim *o, struct listing *l, const unsigned char *bytes,
+           size_t size, int n_meta, struct err *e)
+{
+    long long steps;
+    int i, rc = st_open(bytes, size, l->t, l->n, l->meta, n_meta + 1, e);
+
+    if (rc < 0) {
+        return rc;
+    }
+    if (str_to_i64(l->meta[0].value, &steps) < 0 || steps < 0) {
+        return err_set(e, ERR_FAIL, "metadata step: not a number of steps");
+    }
+    for (i = 0; i < l->n; i++) {
+        model_tensor_set(o->m, l->which[i].tensor, o->slab[l->which[i].slab],
+                         bytes + l->t[i].offset);
+    }
+    o->steps = (uint64_t)steps;
+    return 0;
+}
+
+int
+optim_load(struct optim *o, const void *bytes, size_t size,
+           struct meta_pair *meta, int n_meta, struct err *e)
+{
+    struct listing l;
+    int i, rc = listing_init(&l, o, meta, n_meta, e);
+
+    if (rc == 0) {
+        rc = read_state(o, &l, bytes, size, n_meta, e);
+    }
+    for (i = 0; rc == 0 && i < n_meta; i++) {
+        meta[i] = l.meta[i + 1];
+    }
+    listing_release(&l);
+    return rc;
+}
