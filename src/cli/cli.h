@@ -130,11 +130,16 @@ int cli_store(struct cli *c, enum store_mode mode, struct err *e) MUST_CHECK;
 /* The same for listings: where no database exists yet and none was named by
  * --db, *empty is 1 and c->store stays NULL. */
 int cli_store_or_empty(struct cli *c, int *empty, struct err *e) MUST_CHECK;
+/* For commands that change runs: opens it for writing, but makes none. */
+int cli_store_existing(struct cli *c, struct err *e) MUST_CHECK;
 /* The runs named by operands [0, n) and by --filter; at least one operand or
  * --filter is needed.  A filter may match none.  mem_free out->ids.  In the
  * order typed, each run once. */
 int cli_runs(struct cli *c, int n, struct run_ids *out,
              struct err *e) MUST_CHECK;
+/* The same, the filter looking into the trash instead. */
+int cli_runs_in(struct cli *c, int n, int trash, struct run_ids *out,
+                struct err *e) MUST_CHECK;
 /* Exactly one run. */
 int cli_run(struct cli *c, const char *word, int64_t *id,
             struct err *e) MUST_CHECK;
@@ -147,7 +152,7 @@ void cli_message(const struct cli *c, const char *fmt, ...)
 /* The same, for warnings: --quiet does not silence it. */
 void cli_warning(const struct cli *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* Columns of the terminal that f is, or 0 where it is none. */
+/* Columns of the terminal that f is; $COLUMNS, else 0, where it is none. */
 int cli_width(FILE *f);
 /* Colours to use on f: 0 (none), 8, 16, 256 …; obeys --color, NO_COLOR, and
  * terminfo. */

@@ -150,8 +150,9 @@ run_ls(struct cli *c, struct err *e)
 {
     const char *expr = cli_text(c, "filter");
     const char *sort = cli_text(c, "sort");
-    struct run_query q = {.sort = sort,
-                          .descending = cli_given(c, "reverse"),
+    int descending = sort && sort[0] == '-';
+    struct run_query q = {.sort = sort ? sort + descending : NULL,
+                          .descending = descending,
                           .trash = cli_given(c, "trash"),
                           .limit = cli_int(c, "limit", 0)};
     struct filter f = {0};
@@ -165,9 +166,7 @@ run_ls(struct cli *c, struct err *e)
         return rc ? rc : list_nothing(c, mode, e);
     }
     if (sort) {
-        rc = run_column_check(c, "--sort", sort, e);
-    } else if (q.descending) {
-        rc = err_set(e, ERR_USAGE, "--reverse needs --sort");
+        rc = run_column_check(c, "--sort", q.sort, e);
     }
     if (rc == 0 && expr) {
         rc = filter_compile(expr, store_run_columns(c->store), &f, NULL, e);
@@ -210,8 +209,8 @@ static const struct cli_option OPTIONS[] = {
     {.name = "sort",
      .type = CLI_TEXT,
      .arg = "COLUMN",
-     .help = "smallest first (default: running first, then newest)"},
-    {.name = "reverse", .help = "with --sort: largest first"},
+     .preset = "running first, then newest",
+     .help = "smallest first; largest first with - before the name"},
     {.name = "limit",
      .letter = 'n',
      .type = CLI_INT,
@@ -235,7 +234,7 @@ const struct cli_command cmd_ls = {
         "--csv have them all. A filter is a row of terms such as lr<=0.01, "
         "model:cnn, -tag:old or test_acc>0.8, with | for or.",
     .examples = "fmnist-tui ls --filter 'model:ann test_acc>0.8' "
-                "--sort test_acc --reverse\n"
+                "--sort -test_acc\n"
                 "fmnist-tui ls --csv --columns id,lr,test_acc\n",
     .run = run_ls,
 };

@@ -7,6 +7,15 @@
 
 extern const struct cli_command cmd_train;
 extern const struct cli_command cmd_ls;
+extern const struct cli_command cmd_show;
+extern const struct cli_command cmd_log;
+extern const struct cli_command cmd_compare;
+extern const struct cli_command cmd_tag;
+extern const struct cli_command cmd_note;
+extern const struct cli_command cmd_rename;
+extern const struct cli_command cmd_star;
+extern const struct cli_command cmd_rm;
+extern const struct cli_command cmd_restore;
 extern const struct cli_command cmd_bench;
 extern const struct cli_command cmd_sql;
 extern const struct cli_command cmd_confusion;

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/output.h"
 #include "fmnist/sys.h"
@@ -120,7 +121,7 @@ void
 progress_init(struct progress *p, const struct cli *c)
 {
     *p = (struct progress){.c = c, .test_acc = (double)NAN};
-    p->live = cli_width(c->log) > 0;
+    p->live = isatty(fileno(c->log));
 }
 
 static void

@@ -90,6 +90,12 @@ run_heading(const char *column)
     return column;
 }
 
+const char *
+run_plural(long long n)
+{
+    return n == 1 ? "run" : "runs";
+}
+
 int
 run_column_check(struct cli *c, const char *option, const char *name,
                  struct err *e)

@@ -22,8 +22,33 @@ void varying_release(struct varying *v);
 /* A row_fn; arg is the struct varying.  Rows may have other columns too. */
 int varying_row(const struct row *r, void *arg, struct err *e) MUST_CHECK;
 
+/*
+ * A row of run_summary, copied.
+ */
+struct record {
+    int n;
+    const char **names;
+    struct cell *cells;
+    char *text; /* of names and cells */
+};
+/* The run, in the trash or not; ERR_NOTFOUND. */
+int record_load(struct cli *c, int64_t id, struct record *out,
+                struct err *e) MUST_CHECK;
+void record_release(struct record *r);
+/* A cell of type CELL_NULL where there is no such column. */
+const struct cell *record_cell(const struct record *r, const char *name);
+double record_number(const struct record *r, const char *name); /* else NaN */
+const char *record_text(const struct record *r, const char *name); /* else "" */
+
+/* Appends the command that trains this run again. */
+int run_command_line(const struct run *run, const struct dataset_row *data,
+                     struct str *out, struct err *e) MUST_CHECK;
+
 /* A heading that is short: "batch" for "batch_size". */
 const char *run_heading(const char *column);
+
+/* "run" or "runs". */
+const char *run_plural(long long n);
 
 /* A column of run_summary, or ERR_USAGE with the nearest name; `option` is what
  * the message begins with. */

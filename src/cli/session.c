@@ -2,6 +2,7 @@
 /* What every command shares: the database, the RUNs, messages, the terminal. */
 #include "config.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,24 @@ cli_store_or_empty(struct cli *c, int *empty, struct err *e)
     return *empty ? 0 : rc;
 }
 
+int
+cli_store_existing(struct cli *c, struct err *e)
+{
+    char *path;
+    int rc = store_path(c->db, &path, e);
+    if (rc) {
+        return rc;
+    }
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        rc = err_set(e, ERR_NOTFOUND,
+                     "%s: there is no run database here yet; "
+                     "'fmnist-tui train' makes one",
+                     path);
+    }
+    mem_free(path);
+    return rc ? rc : cli_store(c, STORE_WRITE, e);
+}
+
 static int
 add_id(struct run_ids *ids, int64_t id, struct err *e)
 {
@@ -70,10 +89,8 @@ take_id(const struct row *r, void *arg, struct err *e)
     return r->cells ? add_id(list->ids, r->cells[0].i, e) : 0;
 }
 
-/* Runs outside the trash; those in it where the filter speaks of it, which the
- * store decides by is:trash. */
 static int
-add_filtered(struct cli *c, const char *text, struct run_ids *out,
+add_filtered(struct cli *c, const char *text, int trash, struct run_ids *out,
              struct err *e)
 {
     static const char *const ID[] = {"id"};
@@ -88,7 +105,8 @@ add_filtered(struct cli *c, const char *text, struct run_ids *out,
                           .where = f.where,
                           .binds = f.binds,
                           .n_binds = f.n_binds,
-                          .sort = "id"};
+                          .sort = "id",
+                          .trash = trash};
     rc = store_runs(c->store, &q, take_id, &list, e);
     filter_release(&f);
     return rc;
@@ -96,6 +114,12 @@ add_filtered(struct cli *c, const char *text, struct run_ids *out,
 
 int
 cli_runs(struct cli *c, int n, struct run_ids *out, struct err *e)
+{
+    return cli_runs_in(c, n, 0, out, e);
+}
+
+int
+cli_runs_in(struct cli *c, int n, int trash, struct run_ids *out, struct err *e)
 {
     const char *filter = cli_text(c, "filter");
     int rc = 0;
@@ -112,7 +136,7 @@ cli_runs(struct cli *c, int n, struct run_ids *out, struct err *e)
         mem_free(one.ids);
     }
     if (rc == 0 && filter) {
-        rc = add_filtered(c, filter, out, e);
+        rc = add_filtered(c, filter, trash, out, e);
     }
     if (rc) {
         mem_free(out->ids);
@@ -177,11 +201,8 @@ cli_width(FILE *f)
 {
     struct winsize w = {0};
     long long columns;
-    int fd = fileno(f);
-    if (fd < 0 || !isatty(fd)) {
-        return 0;
-    }
-    if (ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0) {
+    int tty = isatty(fileno(f));
+    if (tty && ioctl(fileno(f), TIOCGWINSZ, &w) == 0 && w.ws_col > 0) {
         return w.ws_col;
     }
     const char *text = getenv("COLUMNS");
@@ -189,7 +210,7 @@ cli_width(FILE *f)
         columns < 10000) {
         return (int)columns;
     }
-    return 80;
+    return tty ? 80 : 0;
 }
 
 int
