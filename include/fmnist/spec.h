@@ -15,8 +15,8 @@
  *   dense N
  *   dropout P               0 <= P < 1
  * The input is a 28x28x1 image; the last layer must be `dense 10`.  A flatten
- * that a dense layer needs is inserted.  Layer number i (from 0) is module i of
- * the equivalent torch.nn.Sequential, so parameter names are "i.weight" ….
+ * that a dense layer needs is inserted.  Layer number i (from 0) is module i
+ * of the equivalent torch.nn.Sequential, so parameter names are "i.weight" ….
  */
 enum layer_kind {
     LAYER_CONV,
@@ -60,7 +60,8 @@ int spec_has_conv(const struct spec *s);
 /* The first BatchNorm layer that sees one value a channel of a sample, which
  * training with a batch of one image cannot normalise; -1 if there is none. */
 int spec_bn_single(const struct spec *s);
-/* The common rate of the dropout layers: -1 if there are none or they differ. */
+/* The common rate of the dropout layers: -1 if there are none or they
+ * differ. */
 double spec_dropout(const struct spec *s);
 /* Sets the rate of every dropout layer; returns how many there are. */
 int spec_set_dropout(struct spec *s, double rate);

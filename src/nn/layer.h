@@ -5,8 +5,8 @@
  * A layer type is one file that ends in a struct layer_ops.  It says how many
  * parameters and how much working memory it needs, and lists its *passes*: the
  * functions that make up its forward and backward, with the tensors that each
- * touches.  plan.c strings the passes of all layers together so that the tensors
- * stay in cache; exec.c runs them.
+ * touches.  plan.c strings the passes of all layers together so that the
+ * tensors stay in cache; exec.c runs them.
  */
 #ifndef FMNIST_NN_LAYER_H
 #define FMNIST_NN_LAYER_H
@@ -92,9 +92,9 @@ enum pass_uses { USE_IN = 1, USE_OUT = 2, USE_DIN = 4, USE_DOUT = 8 };
 enum pass_skip { SKIP_FORWARD = 1, SKIP_BACKWARD = 2 };
 
 /*
- * Samples i0 … i1-1 (all of one thread) for SAMPLE and BLOCK.  The team's passes
- * get 0, 0 and share the work by x->thread and x->threads.  On flat tensors a
- * SAMPLE pass is given blocks.
+ * Samples i0 … i1-1 (all of one thread) for SAMPLE and BLOCK.  The team's
+ * passes get 0, 0 and share the work by x->thread and x->threads.  On flat
+ * tensors a SAMPLE pass is given blocks.
  */
 typedef void pass_fn(const struct exec *x, const struct node *nd, int i0,
                      int i1);
@@ -116,14 +116,15 @@ struct needs {
 struct layer_ops {
     /* Reserves memory in *need and notes the offsets. */
     void (*reserve)(struct layer *l, struct needs *need);
-    /* Ended by PASS_END.  A backward pass exists for layers that have something
-     * to train in or before them. */
+    /* Ended by PASS_END.  A backward pass exists for layers that have
+     * something to train in or before them. */
     struct pass train[LAYER_MAX_PASSES];
     struct pass eval[LAYER_MAX_PASSES];
     struct pass back[LAYER_MAX_PASSES];
 };
 
-/* Reserves n floats (rounded up to whole cache lines); returns their offset. */
+/* Reserves n floats (rounded up to whole cache lines); returns their
+ * offset. */
 size_t needs_floats(size_t *slab, size_t n);
 
 extern const struct layer_ops LAYER_OPS_CONV, LAYER_OPS_RELU, LAYER_OPS_BN,

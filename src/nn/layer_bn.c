@@ -6,8 +6,8 @@
  * in training (biased variance; the running ones take the unbiased) and the
  * running ones in evaluation.
  *
- * With s = gamma / sqrt(var + eps), xhat the normalised input and N its values a
- * channel, the gradient of the input is
+ * With s = gamma / sqrt(var + eps), xhat the normalised input and N its values
+ * a channel, the gradient of the input is
  *     s (dout - sum(dout) / N - xhat sum(dout xhat) / N)
  * which is a dout + b in + c with constants per channel.
  */
@@ -22,8 +22,8 @@
 #define EPS 1e-5
 #define MOMENTUM 0.1
 
-/* Vectors of one float a channel in the layer's working memory, then the slices'
- * pairs of sums. */
+/* Vectors of one float a channel in the layer's working memory, then the
+ * slices' pairs of sums. */
 enum { V_MEAN, V_RSTD, V_SCALE, V_SHIFT, V_A, V_B, V_C, N_VECTORS };
 
 static int
@@ -38,7 +38,8 @@ vector(const struct exec *x, const struct layer *l, int which)
     return x->m->work + l->work + (size_t)which * channels(l);
 }
 
-/* Slice s: mean and m2 going forward; sums of dout and dout * xhat going back. */
+/* Slice s: mean and m2 going forward; sums of dout and dout * xhat going
+ * back. */
 static float *
 slice_sums(const struct exec *x, const struct layer *l, int s)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Convolution.  Weights are (ky, kx, ci) x units (padded).  For the gradient of
- * the input they are turned by half a circle and transposed once a step, so that
- * it is a convolution too.  Weight gradients are summed in slices; a slice's sums
- * are dW followed by db.
+ * Convolution.  Weights are (ky, kx, ci) x units (padded).  For the gradient
+ * of the input they are turned by half a circle and transposed once a step, so
+ * that it is a convolution too.  Weight gradients are summed in slices; a
+ * slice's sums are dW followed by db.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dense: out = in W + b.  W is in_features x units (padded), rows in the order of
- * the input's storage; rows of padding are zero.
+ * Dense: out = in W + b.  W is in_features x units (padded), rows in the order
+ * of the input's storage; rows of padding are zero.
  */
 #include "config.h"
 

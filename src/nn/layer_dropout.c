@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Dropout: keeps a value with probability 1 - rate and scales it by the inverse,
- * so that evaluation has nothing to do.  Works in place. */
+/* Dropout: keeps a value with probability 1 - rate and scales it by the
+ * inverse, so that evaluation has nothing to do.  Works in place. */
 #include "config.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A flat tensor is its map's storage; only a gradient that must be given a halo
- * is copied. */
+/* A flat tensor is its map's storage; only a gradient that must be given a
+ * halo is copied. */
 #include "config.h"
 
 #include <string.h>

@@ -10,8 +10,8 @@
 
 #define CLASSES 10
 
-/* p = exp(logits - max), unnormalised; returns its sum.  The maximum skips NaNs,
- * which then reach the sum through their own term. */
+/* p = exp(logits - max), unnormalised; returns its sum.  The maximum skips
+ * NaNs, which then reach the sum through their own term. */
 static double
 exp_row(const float *logits, double p[CLASSES], double *max)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The named tensors of a model: PyTorch's names, shapes and element order on top
- * of the kernels' layout. */
+/* The named tensors of a model: PyTorch's names, shapes and element order
+ * on top of the kernels' layout. */
 #include "config.h"
 
 #include <stdio.h>

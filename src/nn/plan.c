@@ -235,8 +235,8 @@ add_step(struct plan *p, const struct node *nd, const struct pass *pass,
     p->steps[p->n_steps++] = (struct step){pass->run, nd, pass->uses};
 }
 
-/* Adds the passes of a node that stand aside (FIRST or LATE), or else those that
- * run in their place. */
+/* Adds the passes of a node that stand aside (FIRST or LATE), or else those
+ * that run in their place. */
 static void
 add_passes(struct plan *p, const struct node *nd, const struct pass *pass,
            int aside, int skip)

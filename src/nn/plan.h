@@ -2,12 +2,12 @@
 /*
  * Where every tensor lies, and in which order passes run.
  *
- * The passes of all layers form one list: forward, loss, backward.  Passes next
- * to each other that work on single samples form a *run*: a thread takes one
- * sample through all of them while it is in its cache, then the next.  Only what
- * needs all samples (BatchNorm's statistics, the sums of weight gradients) stands
- * between barriers.  A tensor that is used in one such run only needs room for
- * one sample a thread; all others have room for the batch.
+ * The passes of all layers form one list: forward, loss, backward.  Passes
+ * next to each other that work on single samples form a *run*: a thread takes
+ * one sample through all of them while it is in its cache, then the next.
+ * Only what needs all samples (BatchNorm's statistics, the sums of weight
+ * gradients) stands between barriers.  A tensor that is used in one such run
+ * only needs room for one sample a thread; all others have room for the batch.
  */
 #ifndef FMNIST_NN_PLAN_H
 #define FMNIST_NN_PLAN_H
@@ -43,9 +43,11 @@ struct plan {
 
 struct model;
 
-/* Shapes of the tensors before each layer, and of the logits; no places yet. */
+/* Shapes of the tensors before each layer, and of the logits; no places
+ * yet. */
 void plan_shapes(const struct model *m, struct view shape[PLAN_NODES + 1]);
-/* Lays a plan out for m->layers; ERR_NOMEM if there is no memory to plan in. */
+/* Lays a plan out for m->layers; ERR_NOMEM if there is no memory to plan
+ * in. */
 int plan_make(struct plan *p, struct model *m, int train,
               struct err *e) MUST_CHECK;
 /* Floats that plan_bind needs. */
