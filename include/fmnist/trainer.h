@@ -21,7 +21,8 @@
 struct epoch_metrics {
     int epoch;                    /* from 1 */
     double train_loss, train_acc; /* in training mode, as trained */
-    double val_loss, val_acc, test_loss, test_acc; /* evaluation mode */
+    double val_loss, val_acc, test_loss, test_acc; /* evaluation mode; losses
+                                                      without smoothing */
     double lr;                 /* of the epoch's last step */
     double seconds;            /* training and evaluation */
     double samples_per_second; /* training images over training time */
@@ -42,7 +43,8 @@ struct epoch_report {
     const uint8_t *predicted;          /* test part, ascending image order */
     uint32_t n_test;
     const struct checkpoint *last; /* NULL where none is due at this epoch */
-    const struct checkpoint *best; /* not NULL: this epoch is the new best */
+    const struct checkpoint *best; /* not NULL: this epoch is the new best; it
+                                      has no state.  `last` comes with it */
     int result_epoch;              /* as of now */
     double result_val_loss; /* of that epoch; NaN without a validation part */
     int peak_epoch; /* of the highest test_acc so far; shown, not used */
@@ -64,10 +66,12 @@ struct trainer_hooks {
     /* After each batch.  STOP_NOW drops the part-epoch. */
     enum trainer_verdict (*batch)(const struct batch_report *r, void *arg);
     /* After each epoch; an error ends the run with it.  Writing it down before
-     * returning is what makes an epoch durable. */
+     * returning is what makes an epoch durable.  A run that is stopped or
+     * diverges inside an epoch reports the one before again, now with its
+     * checkpoint and `final`, if that checkpoint was not due at first. */
     int (*epoch)(const struct epoch_report *r, void *arg, struct err *e);
-    /* Whether a `last` checkpoint is due now (the final epoch always has one).
-     * NULL: every epoch. */
+    /* Whether a `last` checkpoint is due now; asked once an epoch.  A final
+     * epoch and a new best always have one.  NULL: every epoch. */
     int (*checkpoint_due)(int epoch, void *arg);
     void *arg;
 };
@@ -119,7 +123,7 @@ void trainer_result_release(struct trainer_result *r);
 int trainer_check(const struct hyper *h, const struct split *s,
                   struct err *e) MUST_CHECK;
 
-/* Predicts n images of d (NULL images: all) with stored weights. */
+/* Predicts n images of d (NULL images: all, n = d->n) with stored weights. */
 int trainer_predict(const char *spec, const void *weights, size_t size,
                     const struct dataset *d, const uint32_t *images, uint32_t n,
                     const struct kern *kern, int threads,

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "train/checkpoint.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "fmnist/mem.h"
+#include "fmnist/str.h"
+
+enum { META_EPOCH, META_BEST, META_LOSS, META_PEAK, META_ACC, N_META };
+
+static const struct meta_pair META_KEYS[N_META] = {
+    [META_EPOCH] = {.key = "epoch"},        [META_BEST] = {.key = "best_epoch"},
+    [META_LOSS] = {.key = "best_val_loss"}, [META_PEAK] = {.key = "peak_epoch"},
+    [META_ACC] = {.key = "peak_test_acc"},
+};
+
+void
+checkpoint_release(struct checkpoint *c)
+{
+    mem_free(c->weights);
+    mem_free(c->state);
+    memset(c, 0, sizeof *c);
+}
+
+static void
+meta_int(struct meta_pair *m, int v)
+{
+    snprintf(m->value, sizeof m->value, "%d", v);
+}
+
+static void
+meta_real(struct meta_pair *m, double v)
+{
+    /* 17 digits identify a double. */
+    snprintf(m->value, sizeof m->value, "%.17g", v);
+}
+
+int
+checkpoint_take(struct checkpoint *out, const struct model *m,
+                const struct optim *o, const struct progress *p, struct err *e)
+{
+    struct meta_pair meta[N_META];
+    struct checkpoint c = {.epoch = p->epoch};
+    int rc;
+
+    memcpy(meta, META_KEYS, sizeof meta);
+    meta_int(&meta[META_EPOCH], p->epoch);
+    meta_int(&meta[META_BEST], p->best_epoch);
+    meta_real(&meta[META_LOSS], p->best_loss);
+    meta_int(&meta[META_PEAK], p->peak_epoch);
+    meta_real(&meta[META_ACC], p->peak_acc);
+    rc = model_save(m, &c.weights, &c.weights_size, e);
+    if (rc == 0) {
+        rc = optim_save(o, meta, N_META, &c.state, &c.state_size, e);
+    }
+    if (rc < 0) {
+        checkpoint_release(&c);
+        return rc;
+    }
+    checkpoint_release(out);
+    *out = c;
+    return 0;
+}
+
+int
+checkpoint_copy_weights(struct checkpoint *out, const struct checkpoint *in,
+                        struct err *e)
+{
+    void *weights = mem_alloc(in->weights_size);
+
+    if (!weights) {
+        return err_nomem(e, "a checkpoint", in->weights_size);
+    }
+    memcpy(weights, in->weights, in->weights_size);
+    checkpoint_release(out);
+    out->epoch = in->epoch;
+    out->weights = weights;
+    out->weights_size = in->weights_size;
+    return 0;
+}
+
+/* Reads what meta_int and meta_real wrote; -1 where it is something else. */
+static int
+read_progress(const struct meta_pair meta[N_META], struct progress *p)
+{
+    long long epoch, best, peak;
+
+    if (str_to_i64(meta[META_EPOCH].value, &epoch) < 0 ||
+        str_to_i64(meta[META_BEST].value, &best) < 0 ||
+        str_to_i64(meta[META_PEAK].value, &peak) < 0 ||
+        str_to_double(meta[META_LOSS].value, &p->best_loss) < 0 ||
+        str_to_double(meta[META_ACC].value, &p->peak_acc) < 0) {
+        return -1;
+    }
+    if (epoch < 1 || epoch > 1000000 || best < 0 || best > epoch || peak < 0 ||
+        peak > epoch) {
+        return -1;
+    }
+    p->epoch = (int)epoch;
+    p->best_epoch = (int)best;
+    p->peak_epoch = (int)peak;
+    return 0;
+}
+
+int
+checkpoint_restore(const struct checkpoint *c, struct model *m, struct optim *o,
+                   struct progress *p, struct err *e)
+{
+    struct meta_pair meta[N_META];
+    int rc;
+
+    memcpy(meta, META_KEYS, sizeof meta);
+    rc = optim_load(o, c->state, c->state_size, meta, N_META, e);
+    if (rc < 0) {
+        return err_wrap(e, rc, "the state of the checkpoint");
+    }
+    if (read_progress(meta, p) < 0 || p->epoch != c->epoch) {
+        return err_set(e, ERR_FAIL,
+                       "the state of the checkpoint of epoch %d is not that "
+                       "of a run",
+                       c->epoch);
+    }
+    rc = model_load(m, c->weights, c->weights_size, e);
+    if (rc < 0) {
+        return err_wrap(e, rc, "the weights of the checkpoint");
+    }
+    return 0;
+}
