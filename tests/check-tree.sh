@@ -22,7 +22,8 @@ sources()
 {
     find include src tests sql -name '*.[ch]' -o -name '*.am' \
         -o -name '*.sh' -o -name '*.py' -o -name '*.sql' -o -name '*.awk'
-    find m4 data man -name '*.m4' -o -name '*.am' -o -name '*.[15]'
+    find m4 data man -name "*.m4" -o -name "*.am" -o -name "*.[15]" \
+        -o -name "*.sh" -o -name "*.py"
     for f in configure.ac Makefile.am bootstrap .ci/run; do
         [ ! -f $f ] || echo $f
     done

@@ -12,7 +12,7 @@
 #include "cli/cli.h"
 #include "fmnist/filter.h"
 #include "fmnist/mem.h"
-#include "tui/term.h"
+#include "fmnist/term.h"
 
 int
 cli_store(struct cli *c, enum store_mode mode, struct err *e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "tui/term.h"
+#include "fmnist/term.h"
 
 #include <curses.h>
 #include <stdlib.h>

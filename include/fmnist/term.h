@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The one door to curses and terminfo. */
-#ifndef FMNIST_TUI_TERM_H
-#define FMNIST_TUI_TERM_H
+#ifndef FMNIST_TERM_H
+#define FMNIST_TERM_H
 
 /* How many colours the terminal of $TERM has; 0 where it is unknown or has
  * none.  fd: where it is. */
