@@ -68,8 +68,8 @@ add_range(struct str *b, const struct cli_option *o)
         return;
     }
     const struct hyper_field *f = o->field;
-    str_addf(b, f && f->open_min ? "above %.10g" : "%.10g", o->min);
-    str_addf(b, f && f->open_max ? " to below %.10g" : " to %.10g", o->max);
+    str_addf(b, f && f->open_min ? "above %.16g" : "%.16g", o->min);
+    str_addf(b, f && f->open_max ? " to below %.16g" : " to %.16g", o->max);
 }
 
 /* The default of a hyperparameter is that of the preset "ann". */
@@ -164,8 +164,8 @@ help_program(FILE *out)
     cli_options_of(NULL, &global);
     put_options(out, &global, CLI_GLOBAL);
     fputs("\nA RUN is an id, a range 100..399, an exact name, 8 or more digits "
-          "of a UUID,\n@last or @best. 'fmnist-tui COMMAND --help' tells more; "
-          "so does 'man fmnist-tui'.\n",
+          "of a UUID,\n@last or @best. 'fmnist-tui COMMAND --help' tells more, "
+          "'man fmnist-tui' all.\n",
           out);
 }
 

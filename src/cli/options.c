@@ -258,7 +258,7 @@ check_number(const struct cli_option *o, const char *text, struct err *e)
     }
     char name[64];
     return err_set(e, ERR_USAGE,
-                   "%s: expected a %snumber from %.15g to %.15g, "
+                   "%s: expected a %snumber from %.16g to %.16g, "
                    "found \"%.80s\"",
                    shown_name(o, name), o->type == CLI_INT ? "whole " : "",
                    o->min, o->max, text);

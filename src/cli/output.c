@@ -32,6 +32,20 @@ struct output {
     struct str text; /* reused for every line */
 };
 
+/* No name may be empty. */
+static int
+check_columns(const char *list, struct err *e)
+{
+    size_t n = strlen(list);
+    if (n == 0 || list[0] == ',' || list[n - 1] == ',' || strstr(list, ",,")) {
+        return err_set(e, ERR_USAGE,
+                       "--columns: expected names separated by commas, "
+                       "found \"%.80s\"",
+                       list);
+    }
+    return 0;
+}
+
 int
 output_mode(const struct cli *c, enum output_mode *mode, struct err *e)
 {
@@ -78,13 +92,6 @@ output_columns(const struct cli *c, char ***out, int *n, struct err *e)
         p = strchr(p, ',');
         if (p) {
             *p++ = '\0';
-        }
-        if (names[*n][0] == '\0') {
-            mem_free(names);
-            return err_set(e, ERR_USAGE,
-                           "--columns: expected names separated by commas, "
-                           "found \"%.80s\"",
-                           list);
         }
         ++*n;
     }
