@@ -122,6 +122,118 @@ START_TEST(slabs_in_parts)
 }
 END_TEST
 
+/* h, w, c, window side, stride; a row and a column left over, and none. */
+static const int POOLS[][5] = {
+    {6, 8, 32, 2, 2}, {7, 9, 48, 2, 2},  {7, 11, 80, 3, 3},
+    {7, 7, 16, 3, 2}, {3, 2, 112, 1, 1}, {4, 9, 64, 4, 4},
+};
+enum { N_POOLS = sizeof(POOLS) / sizeof(POOLS[0]) };
+
+/* All buffers of a BatchNorm with a pool behind it, ending at `place`. */
+struct pooled {
+    struct kern_pool g;
+    struct kern_map full; /* x as in g, y of x's size and strides of its own */
+    size_t nx, ny, nw, nt;
+    float *x, *dy, *p[3];
+};
+
+static void
+pooled_init(struct pooled *t, int i, enum lab_place place)
+{
+    const int *p = POOLS[i];
+    struct kern_map m = {.h = p[0], .w = p[1], .c = p[2]};
+    int oh = (p[0] - p[3]) / p[4] + 1, ow = (p[1] - p[3]) / p[4] + 1;
+
+    m.x_pix = m.c + 16;
+    m.x_row = m.w * m.x_pix + 5;
+    m.y_pix = m.c + 32;
+    m.y_row = ow * m.y_pix + 3;
+    t->g = (struct kern_pool){p[3], p[4], oh, ow, m};
+    t->full = m;
+    t->full.y_pix = m.c;
+    t->full.y_row = m.w * m.c + 7;
+    t->nx = (size_t)((m.h - 1) * m.x_row + (m.w - 1) * m.x_pix + m.c);
+    t->ny = (size_t)((oh - 1) * m.y_row + (ow - 1) * m.y_pix + m.c);
+    t->nw = (size_t)(oh * ow * m.c);
+    t->nt = (size_t)((m.h - 1) * t->full.y_row + m.w * m.c);
+    t->x = lab_floats(t->nx, place, 1);
+    t->dy = lab_floats(t->ny, place, 2);
+    for (int j = 0; j < 3; j++) {
+        t->p[j] = lab_floats((size_t)m.c, place, 3 + (uint32_t)j);
+    }
+}
+
+START_TEST(bn_pool_is_its_parts)
+{
+    const struct kern *v = lab_variant(_i);
+
+    for (int i = 0; i < N_POOLS * 2; i++) {
+        enum lab_place place = i & 1 ? LAB_END : LAB_START;
+        struct pooled t;
+        struct kern_pool two;
+        float *y, *y2, *norm;
+        uint8_t *which, *which2;
+
+        pooled_init(&t, i / 2, place);
+        y = lab_floats(t.ny, place, 9);
+        y2 = lab_copy(y, t.ny, place);
+        norm = lab_floats(t.nt, place, 0);
+        which = lab_bytes(t.nw, place, 1);
+        which2 = lab_bytes(t.nw, place, 2);
+        v->bn_norm(norm, t.x, t.p[0], t.p[1], &t.full);
+        two = t.g;
+        two.map.x_pix = t.full.y_pix;
+        two.map.x_row = t.full.y_row;
+        v->pool(y, which, norm, &two);
+        v->bn_pool(y2, which2, t.x, t.p[0], t.p[1], &t.g);
+        lab_same(v, "bn_pool", y2, y, t.ny);
+        ck_assert_mem_eq(which2, which, t.nw);
+        lab_teardown();
+    }
+}
+END_TEST
+
+START_TEST(bn_pool_gradients_are_their_parts)
+{
+    const struct kern *v = lab_variant(_i);
+
+    for (int i = 0; i < N_POOLS * 4; i++) {
+        enum lab_place place = i & 1 ? LAB_END : LAB_START;
+        struct pooled t;
+        struct kern_pool two;
+        float *s[4], *dx, *dx2;
+        uint8_t *which;
+
+        pooled_init(&t, i / 4, place);
+        if (t.g.s != t.g.k) {
+            continue;
+        }
+        which = lab_bytes(t.nw, place, 6);
+        for (size_t j = 0; j < t.nw; j++) {
+            which[j] = (uint8_t)(j * 7 % (size_t)(t.g.k * t.g.k));
+        }
+        for (int j = 0; j < 4; j++) {
+            s[j] = lab_floats((size_t)t.full.c, place, 7 + (uint32_t)j / 2);
+        }
+        dx = lab_floats(t.nt, place, 8);
+        dx2 = lab_copy(dx, t.nt, place);
+        two = t.g;
+        two.map.x_pix = t.full.y_pix;
+        two.map.x_row = t.full.y_row;
+        v->pool_dx(dx, t.dy, which, &two);
+        v->bn_sums(s[0], s[2], dx, t.x, t.p[0], t.p[1], &t.full);
+        v->bn_dx(dx, dx, t.x, t.p[0], t.p[1], t.p[2], i & 2, &t.full);
+        v->bn_pool_sums(s[1], s[3], t.dy, which, t.x, t.p[0], t.p[1], &t.g);
+        v->bn_pool_dx(dx2, t.full.y_pix, t.full.y_row, t.dy, which, t.x, t.p[0],
+                      t.p[1], t.p[2], i & 2, &t.g);
+        lab_same(v, "bn_pool_sums", s[1], s[0], (size_t)t.full.c);
+        lab_same(v, "bn_pool_sums (x)", s[3], s[2], (size_t)t.full.c);
+        lab_same(v, "bn_pool_dx", dx2, dx, t.nt);
+        lab_teardown();
+    }
+}
+END_TEST
+
 START_TEST(nan_stays)
 {
     const struct kern *v = lab_variant(_i);
@@ -178,6 +290,8 @@ main(void)
     tcase_add_loop_test(tc, conv_in_parts, 0, n);
     tcase_add_loop_test(tc, conv_dw_in_parts, 0, n);
     tcase_add_loop_test(tc, slabs_in_parts, 0, n);
+    tcase_add_loop_test(tc, bn_pool_is_its_parts, 0, n);
+    tcase_add_loop_test(tc, bn_pool_gradients_are_their_parts, 0, n);
     tcase_add_loop_test(tc, nan_stays, 0, n);
     tcase_add_loop_test(tc, bits_are_the_known_ones, 0, n);
     suite_add_tcase(s, tc);

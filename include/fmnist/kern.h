@@ -158,6 +158,32 @@ struct kern {
     void (*pool_dx)(float *restrict dx, const float *restrict dy,
                     const uint8_t *restrict which, const struct kern_pool *g);
 
+    /*
+     * BatchNorm and the max-pool after it in one pass, one image: the bits of
+     * the two calls, without the full-size tensor between them.  x is what
+     * BatchNorm read, of the larger map; y and dy are of the smaller.
+     *
+     * bn_pool: bn_norm(t, x, scale, shift), pool(y, which, t).
+     *
+     * The other two need windows that tile (s == k): with t the result of
+     * pool_dx(t, dy, which), bn_pool_sums is bn_sums(sum_dy, sum_dyx, t, x,
+     * mean, rstd) and bn_pool_dx is bn_dx(dx, t, x, a, b, c, relu), where dx
+     * has strides of its own.
+     */
+    void (*bn_pool)(float *restrict y, uint8_t *restrict which,
+                    const float *restrict x, const float *restrict scale,
+                    const float *restrict shift, const struct kern_pool *g);
+    void (*bn_pool_sums)(float *restrict sum_dy, float *restrict sum_dyx,
+                         const float *restrict dy,
+                         const uint8_t *restrict which, const float *restrict x,
+                         const float *restrict mean, const float *restrict rstd,
+                         const struct kern_pool *g);
+    void (*bn_pool_dx)(float *restrict dx, ptrdiff_t dx_pix, ptrdiff_t dx_row,
+                       const float *restrict dy, const uint8_t *restrict which,
+                       const float *restrict x, const float *restrict a,
+                       const float *restrict b, const float *restrict c,
+                       int relu, const struct kern_pool *g);
+
     /* x[i] *= scale where keep bit i of mask (one byte an element, 0 or 1),
      * else 0. */
     void (*dropout)(float *restrict x, const uint8_t *restrict mask,

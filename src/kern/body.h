@@ -10,6 +10,7 @@
 #include "kern/body_conv_dw.h"
 #include "kern/body_map.h"
 #include "kern/body_pool.h"
+#include "kern/body_bn_pool.h"
 #include "kern/body_optim.h"
 
 const struct kern KERN_SYMBOL = {
@@ -30,6 +31,9 @@ const struct kern KERN_SYMBOL = {
     .bn_dx = bn_dx,
     .pool = pool,
     .pool_dx = pool_dx,
+    .bn_pool = bn_pool,
+    .bn_pool_sums = bn_pool_sums,
+    .bn_pool_dx = bn_pool_dx,
     .dropout = dropout,
     .add = add,
     .sgd = sgd,

@@ -328,6 +328,91 @@ pool_dx(float *restrict dx, const float *restrict dy,
 }
 
 static void
+bn_pool(float *restrict y, uint8_t *restrict which, const float *restrict x,
+        const float *restrict scale, const float *restrict shift,
+        const struct kern_pool *g)
+{
+    const struct kern_map *m = &g->map;
+
+    for (int i = 0; i < g->oh * g->ow * m->c; i++) {
+        int r = i / m->c / g->ow, q = i / m->c % g->ow, c = i % m->c;
+        const float *xp = x + r * g->s * m->x_row + q * g->s * m->x_pix + c;
+        float best = 0.0f;
+
+        for (int j = 0; j < g->k * g->k; j++) {
+            float v = xp[j / g->k * m->x_row + j % g->k * m->x_pix];
+
+            v = v * scale[c] + shift[c];
+            if (j == 0 || v > best || isnan(v)) {
+                best = v;
+                which[i] = (uint8_t)j;
+            }
+        }
+        y[r * m->y_row + q * m->y_pix + c] = best;
+    }
+}
+
+/* What pool_dx gives pixel (r, q) of channel c, where windows tile. */
+static float
+unpooled(const float *dy, const uint8_t *which, const struct kern_pool *g,
+         int r, int q, int c)
+{
+    int wr = r / g->k, wq = q / g->k;
+
+    if (wr >= g->oh || wq >= g->ow ||
+        which[(wr * g->ow + wq) * g->map.c + c] != r % g->k * g->k + q % g->k) {
+        return 0.0f;
+    }
+    return dy[wr * g->map.y_row + wq * g->map.y_pix + c];
+}
+
+static void
+bn_pool_sums(float *restrict sum_dy, float *restrict sum_dyx,
+             const float *restrict dy, const uint8_t *restrict which,
+             const float *restrict x, const float *restrict mean,
+             const float *restrict rstd, const struct kern_pool *g)
+{
+    const struct kern_map *m = &g->map;
+
+    for (int r = 0; r < m->h; r++) {
+        for (int q = 0; q < m->w; q++) {
+            const float *xp = x + r * m->x_row + q * m->x_pix;
+
+            for (int c = 0; c < m->c; c++) {
+                float d = unpooled(dy, which, g, r, q, c);
+
+                sum_dy[c] += d;
+                sum_dyx[c] += d * ((xp[c] - mean[c]) * rstd[c]);
+            }
+        }
+    }
+}
+
+static void
+bn_pool_dx(float *restrict dx, ptrdiff_t dx_pix, ptrdiff_t dx_row,
+           const float *restrict dy, const uint8_t *restrict which,
+           const float *restrict x, const float *restrict a,
+           const float *restrict b, const float *restrict c, int relu_made_x,
+           const struct kern_pool *g)
+{
+    const struct kern_map *m = &g->map;
+
+    for (int r = 0; r < m->h; r++) {
+        for (int q = 0; q < m->w; q++) {
+            const float *xp = x + r * m->x_row + q * m->x_pix;
+            float *dp = dx + r * dx_row + q * dx_pix;
+
+            for (int i = 0; i < m->c; i++) {
+                float d = unpooled(dy, which, g, r, q, i);
+
+                d = a[i] * d + (b[i] * xp[i] + c[i]);
+                dp[i] = relu_made_x && xp[i] <= 0.0f ? 0.0f : d;
+            }
+        }
+    }
+}
+
+static void
 dropout(float *restrict x, const uint8_t *restrict mask, float scale, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -422,6 +507,9 @@ const struct kern kern_scalar = {
     .bn_dx = bn_dx,
     .pool = pool,
     .pool_dx = pool_dx,
+    .bn_pool = bn_pool,
+    .bn_pool_sums = bn_pool_sums,
+    .bn_pool_dx = bn_pool_dx,
     .dropout = dropout,
     .add = add,
     .sgd = sgd,

@@ -246,6 +246,37 @@ check_pool(const struct kern *k, struct bench *t, struct err *e)
     return 0;
 }
 
+/* BatchNorm and pool in one pass: against scalar's one pass. */
+static int
+check_bn_pool(const struct kern *k, struct bench *t, struct err *e)
+{
+    const struct kern *s = &kern_scalar;
+    struct kern_pool g = {.k = 2, .s = 2, .oh = 2, .ow = 3, .map = MAP};
+    int n = MAP.h * MAP.w;
+
+    for (int i = 0; i < SIZE; i++) {
+        t->which[i] = (uint8_t)(i * 5 % 4);
+        t->mag[i] = 4.0f; /* no term is greater */
+        t->mag2[i] = 4.0f * (float)n;
+    }
+    k->bn_pool_sums(t->got, t->got2, t->a, t->which, t->b, t->c, t->d, &g);
+    s->bn_pool_sums(t->want, t->want2, t->a, t->which, t->b, t->c, t->d, &g);
+    if (compare(k, "bn_pool_sums", t->got, t->want, t->mag2, n, e) < 0 ||
+        compare(k, "bn_pool_sums", t->got2, t->want2, t->mag2, n, e) < 0) {
+        return ERR_FAIL;
+    }
+    k->bn_pool_dx(t->got, 48, 48 * 9, t->a, t->which, t->b, t->c, t->d,
+                  t->abs_c, 1, &g);
+    s->bn_pool_dx(t->want, 48, 48 * 9, t->a, t->which, t->b, t->c, t->d,
+                  t->abs_c, 1, &g);
+    if (compare(k, "bn_pool_dx", t->got, t->want, t->mag, 4, e) < 0) {
+        return ERR_FAIL;
+    }
+    k->bn_pool(t->got2, t->which, t->a, t->b, t->c, &g);
+    s->bn_pool(t->want2, t->which2, t->a, t->b, t->c, &g);
+    return compare(k, "bn_pool", t->got2, t->want2, t->mag, 4, e);
+}
+
 static int
 check_optimizers(const struct kern *k, struct bench *t, struct err *e)
 {
@@ -293,8 +324,8 @@ kern_selftest(const struct kern *k, struct err *e)
 {
     static int (*const checks[])(const struct kern *, struct bench *,
                                  struct err *) = {
-        check_gemm, check_conv, check_conv_dw,    check_map,
-        check_bn,   check_pool, check_optimizers,
+        check_gemm, check_conv, check_conv_dw, check_map,
+        check_bn,   check_pool, check_bn_pool, check_optimizers,
     };
     struct bench t;
 

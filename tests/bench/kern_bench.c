@@ -160,6 +160,43 @@ run_pool_dx(const struct kern *k, const struct arena *t, const struct job *j)
 }
 
 static void
+run_bn_pool(const struct kern *k, const struct arena *t, const struct job *j)
+{
+    struct kern_pool g = half_pool(j);
+
+    for (size_t i = 0; i < BATCH; i++) {
+        k->bn_pool(t->d + i * map_image(j) / 4, t->which + i * map_image(j) / 4,
+                   t->a + i * map_image(j), t->b, t->c, &g);
+    }
+}
+
+static void
+run_bn_pool_sums(const struct kern *k, const struct arena *t,
+                 const struct job *j)
+{
+    struct kern_pool g = half_pool(j);
+
+    for (size_t i = 0; i < BATCH; i++) {
+        k->bn_pool_sums(t->d, t->e, t->a + i * map_image(j) / 4,
+                        t->which + i * map_image(j) / 4,
+                        t->b + i * map_image(j), t->c, t->c + 64, &g);
+    }
+}
+
+static void
+run_bn_pool_dx(const struct kern *k, const struct arena *t, const struct job *j)
+{
+    struct kern_pool g = half_pool(j);
+
+    for (size_t i = 0; i < BATCH; i++) {
+        k->bn_pool_dx(t->d + i * map_image(j), j->map.x_pix, j->map.x_row,
+                      t->a + i * map_image(j) / 4,
+                      t->which + i * map_image(j) / 4, t->b + i * map_image(j),
+                      t->c, t->c + 64, t->c + 128, 1, &g);
+    }
+}
+
+static void
 run_adam(const struct kern *k, const struct arena *t, const struct job *j)
 {
     struct kern_adam o = {.lr = 1e-3,
@@ -233,6 +270,9 @@ static const struct job JOBS[] = {
     MAP_JOB(run_pool_dx, 28, 32, 1.3125, "pool_dx 28x28 32"),
     MAP_JOB(run_bn_sums, 28, 32, 2, "bn_sums 28x28 32"),
     MAP_JOB(run_bn_dx, 28, 32, 3, "bn_dx 28x28 32"),
+    MAP_JOB(run_bn_pool, 28, 32, 1.3125, "bn_pool 28x28 32"),
+    MAP_JOB(run_bn_pool_sums, 28, 32, 1.3125, "bn_pool_sums 28x28 32"),
+    MAP_JOB(run_bn_pool_dx, 28, 32, 2.3125, "bn_pool_dx 28x28 32"),
     {.what = "adam 430k",
      .bytes = 7.0 * 4 * 430000,
      .run = run_adam,
