@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "store/db.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+int
+db_error(struct store *s, int rc, struct err *e)
+{
+    const char *text = s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
+    int sys = s->db ? sqlite3_system_errno(s->db) : 0;
+    int code = ERR_FAIL;
+
+    switch (rc & 0xFF) {
+    case SQLITE_NOMEM:
+        return err_set(e, ERR_NOMEM, "out of memory: %s", s->path);
+    case SQLITE_INTERRUPT:
+        return err_set(e, ERR_CANCEL, "%s: interrupted", s->path);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return err_set(e, ERR_FAIL,
+                       "%s: locked by another program; try again when that "
+                       "is done",
+                       s->path);
+    case SQLITE_NOTADB:
+        return err_set(e, ERR_FAIL, "%s: not a run database (no SQLite file)",
+                       s->path);
+    case SQLITE_CORRUPT:
+        return err_set(e, ERR_FAIL,
+                       "%s: the database is damaged (%s); see `db check`, or "
+                       "put back a backup",
+                       s->path, text);
+    case SQLITE_READONLY:
+        return err_set(e, ERR_FAIL, "%s: read-only", s->path);
+    case SQLITE_FULL:
+        code = err_set(e, ERR_IO, "%s: the disk is full; nothing was changed",
+                       s->path);
+        break;
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        if (sys)
+            code =
+                err_set(e, ERR_IO, "%s: %s (%s)", s->path, strerror(sys), text);
+        else
+            code = err_set(e, ERR_IO, "%s: %s", s->path, text);
+        break;
+    default:
+        code = err_set(e, ERR_FAIL, "%s: %s", s->path, text);
+        break;
+    }
+    if (e)
+        e->sys = sys;
+    return code;
+}
+
+int
+db_exec(struct store *s, enum sql id, struct err *e)
+{
+    int rc = sqlite3_exec(s->db, sql_text(id), NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? 0 : db_error(s, rc, e);
+}
+
+int
+db_stmt(struct store *s, enum sql id, sqlite3_stmt **st, struct err *e)
+{
+    int rc;
+
+    *st = NULL;
+    if (!s->stmts[id]) {
+        rc = sqlite3_prepare_v3(s->db, sql_text(id), -1,
+                                SQLITE_PREPARE_PERSISTENT, &s->stmts[id], NULL);
+        if (rc != SQLITE_OK)
+            return db_error(s, rc, e);
+    }
+    *st = s->stmts[id];
+    db_done(*st);
+    s->bind_rc = 0;
+    return 0;
+}
+
+static int
+parameter(sqlite3_stmt *st, const char *name)
+{
+    int i = sqlite3_bind_parameter_index(st, name);
+
+    assert(i > 0);
+    return i;
+}
+
+static void
+bound(struct store *s, int rc)
+{
+    if (rc != SQLITE_OK && s->bind_rc == 0)
+        s->bind_rc = rc;
+}
+
+void
+db_int(struct store *s, sqlite3_stmt *st, const char *name, int64_t v)
+{
+    bound(s, sqlite3_bind_int64(st, parameter(st, name), v));
+}
+
+void
+db_real(struct store *s, sqlite3_stmt *st, const char *name, double v)
+{
+    /* SQLite makes NULL of NaN by itself, but keeps an infinity. */
+    if (isfinite(v))
+        bound(s, sqlite3_bind_double(st, parameter(st, name), v));
+    else
+        bound(s, sqlite3_bind_null(st, parameter(st, name)));
+}
+
+void
+db_text(struct store *s, sqlite3_stmt *st, const char *name, const char *v)
+{
+    bound(s, sqlite3_bind_text(st, parameter(st, name), v, -1, SQLITE_STATIC));
+}
+
+void
+db_blob(struct store *s, sqlite3_stmt *st, const char *name, const void *v,
+        size_t n)
+{
+    bound(s, sqlite3_bind_blob64(st, parameter(st, name), v, n, SQLITE_STATIC));
+}
+
+int
+db_step(struct store *s, sqlite3_stmt *st, struct err *e)
+{
+    int rc = s->bind_rc;
+
+    s->bind_rc = 0;
+    if (rc == 0)
+        rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        return 1;
+    rc = rc == SQLITE_DONE ? 0 : db_error(s, rc, e);
+    db_done(st);
+    return rc;
+}
+
+int
+db_run(struct store *s, sqlite3_stmt *st, struct err *e)
+{
+    int rc;
+
+    do
+        rc = db_step(s, st, e);
+    while (rc > 0);
+    return rc;
+}
+
+void
+db_done(sqlite3_stmt *st)
+{
+    sqlite3_reset(st);
+    sqlite3_clear_bindings(st);
+}
+
+int
+db_get_int(struct store *s, enum sql id, int64_t *out, struct err *e)
+{
+    sqlite3_stmt *st;
+    int rc = db_stmt(s, id, &st, e);
+
+    *out = 0;
+    if (rc < 0)
+        return rc;
+    rc = db_step(s, st, e);
+    if (rc <= 0)
+        return rc;
+    *out = sqlite3_column_int64(st, 0);
+    db_done(st);
+    return 0;
+}
+
+int
+db_begin(struct store *s, struct err *e)
+{
+    int rc;
+
+    assert(s->depth == 0);
+    if (s->read)
+        return err_set(e, ERR_FAIL, "%s: opened for reading only", s->path);
+    rc = db_exec(s, SQL_BEGIN, e);
+    if (rc == 0)
+        s->depth = 1;
+    return rc;
+}
+
+int
+db_end(struct store *s, int rc, struct err *e)
+{
+    assert(s->depth == 1);
+    s->depth = 0;
+    if (rc >= 0) {
+        rc = db_exec(s, SQL_COMMIT, e);
+        if (rc == 0)
+            return 0;
+    }
+    /* A full disk or an I/O error may have rolled back by itself. */
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, sql_text(SQL_ROLLBACK), NULL, NULL, NULL);
+    return rc;
+}
+
+void
+db_column_text(sqlite3_stmt *st, int col, char *out, size_t size)
+{
+    const char *p = (const char *)sqlite3_column_text(st, col);
+    size_t n = p ? strlen(p) : 0;
+
+    if (n >= size) {
+        n = size - 1;
+        while (n > 0 && ((unsigned char)p[n] & 0xC0) == 0x80)
+            n--;
+    }
+    if (n)
+        memcpy(out, p, n);
+    out[n] = '\0';
+}

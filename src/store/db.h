@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this layer share: the connection, its statements, errors. */
+#ifndef FMNIST_STORE_DB_H
+#define FMNIST_STORE_DB_H
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "fmnist/err.h"
+#include "fmnist/store.h"
+#include "fmnist/str.h"
+#include "store/sql.h"
+
+/* What a test replaces to see other systems and ages. */
+struct store_env {
+    /* The statfs type of the file system that holds path. */
+    int (*fs_type)(const char *path, unsigned long *type);
+    int busy_ms;                   /* wait for a lock */
+    const char *const *migrations; /* NULL-ended */
+};
+
+struct store {
+    sqlite3 *db;
+    char *path;
+    char *notice;
+    int read;                   /* STORE_READ: nothing may change */
+    int depth;                  /* 1 inside a transaction */
+    int bind_rc;                /* first failure to bind, until the step */
+    sqlite3_stmt *stmts[N_SQL]; /* prepared on first use */
+    char **columns;             /* of run_summary, NULL-ended */
+    struct store_env env;
+};
+
+int store_open_env(const char *path, enum store_mode mode,
+                   const struct store_env *env, struct store **out,
+                   struct err *e) MUST_CHECK;
+
+/* ---- migrate.c ---- */
+
+/* "FMNi", in the file's header. */
+#define STORE_APPLICATION_ID 0x464d4e69
+
+/* The newest schema that the store's migrations make. */
+int db_newest(const struct store *s);
+/* Runs the migrations that the database lacks, each in a transaction of its
+ * own; a database that had rows is copied to PATH.bak-vN first. */
+int db_migrate(struct store *s, struct err *e) MUST_CHECK;
+/* Refuses a schema that is not what the migrations make: a view in a table's
+ * place or a trigger more would act on what this program reads and writes. */
+int db_check_schema(struct store *s, struct err *e) MUST_CHECK;
+/* Copies the database to a new file `to`. */
+int db_copy(struct store *s, const char *to, struct err *e) MUST_CHECK;
+
+/* ---- db.c ---- */
+
+/* Describes SQLite's result code rc, with the message that the connection holds
+ * now: call it before anything else touches the connection. */
+int db_error(struct store *s, int rc, struct err *e);
+int db_exec(struct store *s, enum sql id, struct err *e) MUST_CHECK;
+int db_get_int(struct store *s, enum sql id, int64_t *out,
+               struct err *e) MUST_CHECK;
+
+/* The cached statement, reset, nothing bound. */
+int db_stmt(struct store *s, enum sql id, sqlite3_stmt **st,
+            struct err *e) MUST_CHECK;
+/* Binding cannot fail at the call; the step reports it.  Texts and blobs must
+ * live until the statement is done.  Parameters that the statement lacks are
+ * a bug. */
+void db_int(struct store *s, sqlite3_stmt *st, const char *name, int64_t v);
+void db_real(struct store *s, sqlite3_stmt *st, const char *name, double v);
+void db_text(struct store *s, sqlite3_stmt *st, const char *name,
+             const char *v);
+void db_blob(struct store *s, sqlite3_stmt *st, const char *name, const void *v,
+             size_t n);
+/* 1: a row; 0: done, the statement is reset; negative: failed and reset. */
+int db_step(struct store *s, sqlite3_stmt *st, struct err *e) MUST_CHECK;
+/* Steps to the end. */
+int db_run(struct store *s, sqlite3_stmt *st, struct err *e) MUST_CHECK;
+/* Ends a statement before its last row. */
+void db_done(sqlite3_stmt *st);
+
+/* A write transaction.  db_end commits if rc is 0, else rolls back; returns
+ * rc, or why the commit failed.  ERR_FAIL on a store opened for reading. */
+int db_begin(struct store *s, struct err *e) MUST_CHECK;
+int db_end(struct store *s, int rc, struct err *e) MUST_CHECK;
+
+/* Text of a result column into a fixed buffer, cut at a character; NULL: "". */
+void db_column_text(sqlite3_stmt *st, int col, char *out, size_t size);
+
+/* ---- run.c ---- */
+
+/* What a name and a tag may be; ERR_USAGE. */
+int db_check_name(const char *name, struct err *e) MUST_CHECK;
+int db_check_tag(const char *tag, struct err *e) MUST_CHECK;
+/* base, or "base #2" … where runs outside the trash have it. */
+int db_unique_name(struct store *s, const char *base, struct str *out,
+                   struct err *e) MUST_CHECK;
+
+struct run_status {
+    char status[12];
+    int starred, trashed;
+};
+int db_status(struct store *s, int64_t id, struct run_status *out,
+              struct err *e) MUST_CHECK;
+/* ERR_FAIL where the run's status is not `must`. */
+int db_require(struct store *s, int64_t id, const char *must,
+               struct err *e) MUST_CHECK;
+
+/* ---- rows.c ---- */
+
+/* A statement's rows, kept so that no reader holds a transaction while they are
+ * printed. */
+int rows_deliver(struct store *s, sqlite3_stmt *st, row_fn fn, void *arg,
+                 struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* The schema: made, brought up to date, compared with what it should be. */
+#include "config.h"
+
+#include "store/db.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fmnist/mem.h"
+#include "fmnist/str.h"
+#include "fmnist/sys.h"
+
+int
+db_newest(const struct store *s)
+{
+    int n = 0;
+
+    while (s->env.migrations[n])
+        n++;
+    return n;
+}
+
+static int
+copy_pages(struct store *s, const char *to, struct err *e)
+{
+    struct store copy = {.path = (char *)to};
+    sqlite3_backup *b = NULL;
+    int rc;
+
+    rc = sqlite3_open_v2(to, &copy.db,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_extended_result_codes(copy.db, 1);
+        b = sqlite3_backup_init(copy.db, "main", s->db, "main");
+        if (b) {
+            do {
+                rc = sqlite3_backup_step(b, -1);
+            } while (rc == SQLITE_OK || rc == SQLITE_BUSY ||
+                     rc == SQLITE_LOCKED);
+            sqlite3_backup_finish(b);
+            rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
+        } else {
+            rc = sqlite3_extended_errcode(copy.db);
+        }
+    }
+    /* What went wrong may be the source's fault; its words say more then. */
+    rc = rc == SQLITE_OK ? 0 : db_error(&copy, rc, e);
+    sqlite3_close(copy.db);
+    return rc;
+}
+
+int
+db_copy(struct store *s, const char *to, struct err *e)
+{
+    struct str tmp;
+    char uuid[37];
+    int rc = sys_uuid(uuid, e);
+
+    if (rc < 0)
+        return rc;
+    str_init(&tmp);
+    str_addf(&tmp, "%s.%.8s.tmp", to, uuid);
+    if (str_failed(&tmp)) {
+        rc = err_nomem(e, "a path", strlen(to) + 14);
+    } else {
+        /* SQLite has synced the copy when the backup is done. */
+        rc = copy_pages(s, tmp.s, e);
+        if (rc == 0 && rename(tmp.s, to) < 0)
+            rc = err_sys(e, "cannot write %s", to);
+        if (rc < 0)
+            unlink(tmp.s);
+    }
+    str_release(&tmp);
+    return rc;
+}
+
+static int
+keep_old(struct store *s, int64_t version, struct err *e)
+{
+    struct str to;
+    int rc;
+
+    str_init(&to);
+    str_addf(&to, "%s.bak-v%d", s->path, (int)version);
+    if (str_failed(&to))
+        rc = err_nomem(e, "a path", strlen(s->path) + 16);
+    else
+        rc = db_copy(s, to.s, e);
+    str_release(&to);
+    return rc;
+}
+
+/* In a transaction: the step from `version`, unless someone else was faster. */
+static int
+one_step(struct store *s, int64_t version, struct err *e)
+{
+    int64_t now, faults;
+    int rc = db_get_int(s, SQL_USER_VERSION, &now, e);
+
+    if (rc < 0 || now != version)
+        return rc;
+    rc = sqlite3_exec(s->db, s->env.migrations[version], NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return db_error(s, rc, e);
+    rc = db_get_int(s, SQL_FOREIGN_KEY_FAULTS, &faults, e);
+    if (rc == 0 && faults)
+        rc = err_set(e, ERR_FAIL, "%lld rows refer to rows that do not exist",
+                     (long long)faults);
+    return rc;
+}
+
+int
+db_migrate(struct store *s, struct err *e)
+{
+    int64_t version;
+    int rc = db_get_int(s, SQL_USER_VERSION, &version, e);
+
+    if (rc == 0 && version > 0 && version < db_newest(s))
+        rc = keep_old(s, version, e);
+    for (; rc == 0 && version < db_newest(s); version++) {
+        /* Rebuilding a table needs them off, which no transaction can do. */
+        rc = db_exec(s, SQL_FOREIGN_KEYS_OFF, e);
+        if (rc == 0)
+            rc = db_begin(s, e);
+        if (rc == 0)
+            rc = db_end(s, one_step(s, version, e), e);
+        if (rc == 0)
+            rc = db_exec(s, SQL_FOREIGN_KEYS_ON, e);
+        if (rc < 0 && version > 0)
+            err_wrap(e, rc, "bringing the database to schema %d",
+                     (int)version + 1);
+    }
+    return rc;
+}
+
+static const char *
+text(sqlite3_stmt *st, int col)
+{
+    const char *p = (const char *)sqlite3_column_text(st, col);
+
+    return p ? p : "";
+}
+
+static int
+refuse(struct store *s, const char *type, const char *name, struct err *e)
+{
+    return err_set(e, ERR_FAIL,
+                   "%s: not as this program made it (%s \"%s\"); refused",
+                   s->path, type, name);
+}
+
+/* Both statements list objects by name. */
+static int
+compare(struct store *s, sqlite3_stmt *is, struct store *ref,
+        sqlite3_stmt *should, struct err *e)
+{
+    int a = db_step(s, is, e);
+    int b = db_step(ref, should, e);
+    int order, i;
+
+    while (a > 0 || b > 0) {
+        order = a <= 0 ? 1 : b <= 0 ? -1 : strcmp(text(is, 1), text(should, 1));
+        if (a < 0 || b < 0)
+            break;
+        if (order > 0)
+            return refuse(s, "without", text(should, 1), e);
+        if (order < 0) {
+            /* Indexes, tables and views of the user's own do no harm. */
+            if (strcmp(text(is, 0), "trigger") == 0)
+                return refuse(s, "trigger", text(is, 1), e);
+            a = db_step(s, is, e);
+            continue;
+        }
+        for (i = 0; i < 4; i++)
+            if (strcmp(text(is, i), text(should, i)) != 0)
+                return refuse(s, text(is, 0), text(is, 1), e);
+        a = db_step(s, is, e);
+        b = db_step(ref, should, e);
+    }
+    return a < 0 ? a : b;
+}
+
+int
+db_check_schema(struct store *s, struct err *e)
+{
+    struct store ref = {.path = s->path, .env = s->env};
+    sqlite3_stmt *is = NULL, *should = NULL;
+    int rc = sqlite3_open_v2(":memory:", &ref.db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int i;
+
+    for (i = 0; rc == SQLITE_OK && s->env.migrations[i]; i++)
+        rc = sqlite3_exec(ref.db, s->env.migrations[i], NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        rc = db_error(&ref, rc, e);
+    if (rc == 0)
+        rc = db_stmt(s, SQL_SCHEMA_OBJECTS, &is, e);
+    if (rc == 0)
+        rc = db_stmt(&ref, SQL_SCHEMA_OBJECTS, &should, e);
+    if (rc == 0)
+        rc = compare(s, is, &ref, should, e);
+    if (is)
+        db_done(is);
+    sqlite3_finalize(should);
+    sqlite3_close(ref.db);
+    return rc;
+}
