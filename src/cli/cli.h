@@ -107,7 +107,7 @@ struct cli {
     int n_values;
 };
 
-/* ---- what was typed ------------------------------------------------------ */
+/* ---- what was typed ---------------------------------------------------- */
 
 int cli_given(const struct cli *c, const char *option);
 /* The value of an option, or NULL / the default where it was not given. */
@@ -122,7 +122,7 @@ const char *cli_nth(const struct cli *c, const char *option, int i);
  * then the rest; checked together. */
 int cli_hyper(const struct cli *c, struct hyper *out, struct err *e) MUST_CHECK;
 
-/* ---- the database -------------------------------------------------------- */
+/* ---- the database ------------------------------------------------------ */
 
 /* Opens the database on first use; c->store is it.  Prints its notice.  With
  * --read-only STORE_WRITE is ERR_USAGE. */
@@ -144,7 +144,7 @@ int cli_runs_in(struct cli *c, int n, int trash, struct run_ids *out,
 int cli_run(struct cli *c, const char *word, int64_t *id,
             struct err *e) MUST_CHECK;
 
-/* ---- messages and screens ------------------------------------------------ */
+/* ---- messages and screens ---------------------------------------------- */
 
 /* One line on stderr, control characters shown, unless --quiet. */
 void cli_message(const struct cli *c, const char *fmt, ...)
@@ -158,7 +158,7 @@ int cli_width(FILE *f);
  * terminfo. */
 int cli_colors(const struct cli *c, FILE *f);
 
-/* ---- help ----------------------------------------------------------------- */
+/* ---- help --------------------------------------------------------------- */
 
 void help_program(FILE *out);
 void help_command(FILE *out, const struct cli_command *cmd);
@@ -169,7 +169,7 @@ void help_version(FILE *out);
 /* The candidate (NULL-ended list) most like `word`, or NULL if none is. */
 const char *cli_suggest(const char *word, const char *const *candidates);
 
-/* ---- parsing: for main.c and the help ------------------------------------ */
+/* ---- parsing: for main.c and the help ---------------------------------- */
 
 /* Fills in all options that a command (NULL: none) takes. */
 void cli_options_of(const struct cli_command *cmd, struct cli_options *out);

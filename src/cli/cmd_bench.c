@@ -68,7 +68,7 @@ struct bench {
     uint8_t *labels;
 };
 
-/* ---- measuring ---- */
+/* ---- measuring -- */
 
 /* The best of several rounds: what interrupts a loop of pure arithmetic only
  * makes it slower. */
@@ -191,7 +191,7 @@ measure_model(struct bench *b, const char *name, int train, int threads,
     return rc;
 }
 
-/* ---- results ---- */
+/* ---- results -- */
 
 static double
 share_of_peak(const struct bench *b, const struct measured *r)
@@ -248,7 +248,7 @@ add_text(struct str *out, const struct bench *b)
     }
 }
 
-/* ---- the command ---- */
+/* ---- the command -- */
 
 static int
 bench_init(struct bench *b, const struct cli *c, struct err *e)

@@ -11,7 +11,7 @@
 #include "cli/data_arg.h"
 #include "fmnist/mem.h"
 
-/* ---- data info ---- */
+/* ---- data info -- */
 
 static void
 count_classes(const struct dataset *d, uint32_t count[N_CLASSES])
@@ -99,7 +99,7 @@ const struct cli_command cmd_data_info = {
     .run = run_info,
 };
 
-/* ---- data ls ---- */
+/* ---- data ls -- */
 
 static int
 run_ls(struct cli *c, struct err *e)
@@ -135,7 +135,7 @@ const struct cli_command cmd_data_ls = {
     .run = run_ls,
 };
 
-/* ---- data add ---- */
+/* ---- data add -- */
 
 static const struct cli_option ADD_OPTIONS[] = {
     {.name = "name",
@@ -257,7 +257,7 @@ const struct cli_command cmd_data_add = {
     .run = run_add,
 };
 
-/* ---- data locate ---- */
+/* ---- data locate -- */
 
 static int
 run_locate(struct cli *c, struct err *e)

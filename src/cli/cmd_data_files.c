@@ -10,7 +10,7 @@
 
 #define MAX_SEED 9007199254740991.0 /* 2^53 - 1 */
 
-/* ---- data sample ---- */
+/* ---- data sample -- */
 
 static const struct cli_option SAMPLE_OPTIONS[] = {
     {.name = "data",
@@ -70,7 +70,7 @@ const struct cli_command cmd_data_sample = {
     .run = run_sample,
 };
 
-/* ---- data split ---- */
+/* ---- data split -- */
 
 static const struct cli_option SPLIT_OPTIONS[] = {
     {.name = "data",
@@ -178,7 +178,7 @@ const struct cli_command cmd_data_split = {
     .run = run_split,
 };
 
-/* ---- data check ---- */
+/* ---- data check -- */
 
 #define FAULTS_SHOWN 20
 

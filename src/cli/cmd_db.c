@@ -6,7 +6,7 @@
 #include "fmnist/mem.h"
 #include "fmnist/str.h"
 
-/* ---- db path ---- */
+/* ---- db path -- */
 
 static int
 run_path(struct cli *c, struct err *e)
@@ -34,7 +34,7 @@ const struct cli_command cmd_db_path = {
     .run = run_path,
 };
 
-/* ---- db check ---- */
+/* ---- db check -- */
 
 static void
 print_fault(const char *line, void *arg)
@@ -75,7 +75,7 @@ const struct cli_command cmd_db_check = {
     .run = run_check,
 };
 
-/* ---- db vacuum ---- */
+/* ---- db vacuum -- */
 
 static int
 run_vacuum(struct cli *c, struct err *e)
@@ -100,7 +100,7 @@ const struct cli_command cmd_db_vacuum = {
     .run = run_vacuum,
 };
 
-/* ---- db backup ---- */
+/* ---- db backup -- */
 
 static const struct cli_option BACKUP_OPTIONS[] = {
     {.name = "force", .help = "replace FILE if it exists"}, {0}};
@@ -130,7 +130,7 @@ const struct cli_command cmd_db_backup = {
     .run = run_backup,
 };
 
-/* ---- db prune ---- */
+/* ---- db prune -- */
 
 static const struct cli_option PRUNE_OPTIONS[] = {
     {.name = "checkpoints",

@@ -36,7 +36,7 @@ static const struct cli_option OPTIONS[] = {
      .preset = "the result's"},
     {0}};
 
-/* ---- weights ---- */
+/* ---- weights -- */
 
 static int
 export_weights(struct cli *c, const struct run_ids *ids, struct err *e)
@@ -66,7 +66,7 @@ export_weights(struct cli *c, const struct run_ids *ids, struct err *e)
     return rc;
 }
 
-/* ---- CSV ---- */
+/* ---- CSV -- */
 
 struct csv_writer {
     struct cli *c;
@@ -118,7 +118,7 @@ export_csv(struct cli *c, const struct run_ids *ids, struct err *e)
     return rc;
 }
 
-/* ---- JSON ---- */
+/* ---- JSON -- */
 
 struct json_rows {
     struct cli *c;
@@ -201,7 +201,7 @@ export_json(struct cli *c, const struct run_ids *ids, struct err *e)
     return rc;
 }
 
-/* ---- the command ---- */
+/* ---- the command -- */
 
 static int
 collect_id(const struct row *r, void *arg, struct err *e)

@@ -14,7 +14,7 @@
 #include "fmnist/split.h"
 #include "fmnist/sys.h"
 
-/* ---- signals -------------------------------------------------------------- */
+/* ---- signals ------------------------------------------------------------ */
 
 static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
 enum { N_SIGNALS = sizeof SIGNALS / sizeof SIGNALS[0] };
@@ -54,7 +54,7 @@ restore_signals(const struct sigaction old[N_SIGNALS])
     }
 }
 
-/* ---- one run -------------------------------------------------------------- */
+/* ---- one run ------------------------------------------------------------ */
 
 /* All that a run needs before its row is written. */
 struct job {

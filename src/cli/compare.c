@@ -130,7 +130,7 @@ compare_release(struct comparison *k)
     varying_release(&k->varying);
 }
 
-/* ---- rows ------------------------------------------------------------------ */
+/* ---- rows ---------------------------------------------------------------- */
 
 enum { MOST_CELLS = 64 };
 
@@ -212,7 +212,7 @@ compare_rows(struct cli *c, const struct comparison *k, struct err *e)
     return output_close(o, e);
 }
 
-/* ---- the conclusion -------------------------------------------------------- */
+/* ---- the conclusion ------------------------------------------------------ */
 
 void
 compare_add_p(struct str *b, double p)

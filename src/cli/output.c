@@ -64,7 +64,8 @@ output_mode(const struct cli *c, enum output_mode *mode, struct err *e)
                        "-q prints ids only; it excludes "
                        "--columns");
     }
-    return 0;
+    const char *list = cli_text(c, "columns");
+    return list ? check_columns(list, e) : 0;
 }
 
 int

@@ -13,8 +13,9 @@ enum { ROWS_KEPT = 1000, NARROWEST = 6, GAP = 2 };
 struct column {
     char *title;
     int leaves;
-    int width; /* of the widest text */
-    int right; /* every cell so far is a number or "-" */
+    int widest; /* text */
+    int width;  /* given to it */
+    int right;  /* every cell so far is a number or "-" */
     int shown;
 };
 
@@ -77,7 +78,7 @@ table_column(struct table *t, const char *title, int leaves, struct err *e)
     t->columns = p;
     p[t->n_columns] = (struct column){.title = mem_strdup(title),
                                       .leaves = leaves,
-                                      .width = str_width(title),
+                                      .widest = str_width(title),
                                       .right = 1,
                                       .shown = 1};
     if (!p[t->n_columns].title) {
@@ -127,13 +128,16 @@ widest_text(struct table *t)
 }
 
 /* Narrows texts to a third of the width, then drops columns, then narrows what
- * is left as far as it goes. */
+ * is left as far as it goes; room that is left over is given back. */
 static void
 lay_out(struct table *t)
 {
     int limit = t->style.width;
     struct column *c;
     t->laid_out = 1;
+    for (int i = 0; i < t->n_columns; i++) {
+        t->columns[i].width = t->columns[i].widest;
+    }
     if (limit <= 0) {
         return;
     }
@@ -146,6 +150,12 @@ lay_out(struct table *t)
     }
     while (total_width(t) > limit && (c = widest_text(t))) {
         c->width--;
+    }
+    for (int i = 0; i < t->n_columns; i++) {
+        c = &t->columns[i];
+        while (c->shown && c->width < c->widest && total_width(t) < limit) {
+            c->width++;
+        }
     }
 }
 
@@ -236,7 +246,7 @@ table_cell(struct table *t, const char *text, int right, struct err *e)
     if (!t->laid_out) {
         struct column *c = &t->columns[t->n_cells % n];
         int w = str_width(text);
-        c->width = w > c->width ? w : c->width;
+        c->widest = w > c->widest ? w : c->widest;
         c->right &= right || strcmp(text, "-") == 0;
     }
     t->cells[t->n_cells++] = copy;
