@@ -32,6 +32,7 @@ struct job {
     struct split split;
     struct checkpoint last, best; /* to go on from; weights NULL: none */
     double checkpoint_at;         /* when the last one was written, monotonic */
+    int begun;                    /* whether its row says `running` */
     int recorded; /* the newest epoch that the caller has been told */
 };
 
