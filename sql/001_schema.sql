@@ -284,7 +284,8 @@ SELECT dense_rank() OVER (ORDER BY s.newest DESC) AS board,
                           ORDER BY s.score DESC, s.id) AS place,
        s.id, s.name, s.model, d.name AS dataset, s.split_seed, s.test_fraction,
        s.val_fraction,
-       CASE WHEN s.by_val THEN 'val_acc' ELSE 'test_acc' END AS chosen_by,
+       CASE WHEN s.by_val THEN 'val_acc' ELSE 'last_test_acc' END
+           AS chosen_by,
        s.score, s.val_acc, s.test_acc, s.last_test_acc, s.result_epoch,
        s.epochs, s.seconds, s.seed
 FROM s JOIN dataset AS d ON d.id = s.dataset_id

@@ -34,7 +34,7 @@ SELECT status, name, starred, deleted_at FROM run WHERE id = :id;
 -- name: run_start
 UPDATE run
 SET status = 'running', request = NULL, error = NULL, finished_at = NULL,
-    started_at = coalesce(started_at, :now), kernel = :kernel,
+    started_at = :now, kernel = :kernel,
     numerics = :numerics, threads = :threads, program_version = :version,
     compiler = :compiler, host = :host
 WHERE id = :id;

@@ -15,13 +15,17 @@
  *                     for texts * and ? are wildcards
  *   tag:NAME, is:starred|trash|live
  *   WORD              found in name, tags or note, case ignored
- * "…" quotes a value or word with blanks.  FIELD is a column of run_summary.
- * A term on a value that is not known (NULL) is false, and so is its negation.
+ * "…" quotes a value or word with blanks; \ before " or \ takes it as it is.
+ * FIELD is a column of run_summary.  FIELD:TEXT ignores case, FIELD=TEXT does
+ * not.  A time compares with as much of it as the value gives:
+ * created_at>=2026-01.  is:live is queued, running or paused.  A term on a
+ * value that is not known (NULL) is false, and so is its negation.
  */
 struct filter {
     char *where; /* SQL */
     struct cell *binds;
     int n_binds;
+    int trash; /* 1: is:trash occurs; such a query looks in the trash too */
 };
 
 /* ERR_USAGE: "filter, column 7: unknown field "lrr" (did you mean lr?)"; with

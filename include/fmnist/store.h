@@ -52,7 +52,8 @@ struct row {
     const struct cell *cells;
 };
 
-/* A nonzero result ends the query and is returned. */
+/* Called once with cells NULL before the first row, so that an empty listing has
+ * its header.  A nonzero result ends the query and is returned. */
 typedef int (*row_fn)(const struct row *r, void *arg, struct err *e);
 
 /* Rows of view run_summary. */
@@ -64,11 +65,9 @@ struct run_query {
     int n_binds;
     const char *sort; /* a column; NULL: running first, then newest */
     int descending;
-    int trash;     /* 0: without, 1: only runs in the trash */
+    int trash;     /* 0: without, 1: only runs in the trash, 2: all */
     int64_t limit; /* 0: none */
 };
-/* The row callback is also called once with cells NULL before the first row, so
- * that an empty listing has its header. */
 int store_runs(struct store *s, const struct run_query *q, row_fn fn, void *arg,
                struct err *e) MUST_CHECK;
 /* Names of all columns of run_summary, NULL-ended. */

@@ -160,8 +160,7 @@ model_make(const struct spec *s, const struct kern *k,
     m->k = k;
     m->opt = *opt;
     m->keep = keep;
-    rc = team_new(opt->threads, &m->team, e);
-    if (rc < 0 || (rc = build(m, e)) < 0) {
+    if ((rc = build(m, e)) < 0) {
         model_free(m);
         return rc;
     }
@@ -193,7 +192,6 @@ model_free(struct model *m)
     if (m == NULL) {
         return;
     }
-    team_free(m->team);
     plan_release(&m->train);
     plan_release(&m->eval);
     mem_free(m->params);
@@ -296,12 +294,6 @@ model_forward(struct model *m, const float *x, int n, float *logits)
 
     assert(n >= 1 && n <= m->opt.max_batch);
     exec_run(&m->eval, &job);
-}
-
-void
-model_session(struct model *m, void (*body)(void *arg), void *arg)
-{
-    team_session(m->team, body, arg);
 }
 
 size_t

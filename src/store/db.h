@@ -48,8 +48,10 @@ int db_migrate(struct store *s, struct err *e) MUST_CHECK;
 /* Refuses a schema that is not what the migrations make: a view in a table's
  * place or a trigger more would act on what this program reads and writes. */
 int db_check_schema(struct store *s, struct err *e) MUST_CHECK;
-/* Copies the database to a new file `to`. */
-int db_copy(struct store *s, const char *to, struct err *e) MUST_CHECK;
+/* Copies the database to a file `to`, at once or not at all; without `replace`
+ * only where there is none. */
+int db_copy(struct store *s, const char *to, int replace,
+            struct err *e) MUST_CHECK;
 
 /* ---- db.c ---- */
 
@@ -97,7 +99,7 @@ int db_unique_name(struct store *s, const char *base, struct str *out,
                    struct err *e) MUST_CHECK;
 
 struct run_status {
-    char status[12];
+    char status[12], name[128];
     int starred, trashed;
 };
 int db_status(struct store *s, int64_t id, struct run_status *out,

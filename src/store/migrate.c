@@ -4,7 +4,7 @@
 
 #include "store/db.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,8 +52,24 @@ copy_pages(struct store *s, const char *to, struct err *e)
     return rc;
 }
 
+/* Gives a finished file its name. */
+static int
+put_in_place(const char *tmp, const char *to, int replace, struct err *e)
+{
+    if (!replace) {
+        if (link(tmp, to) == 0) {
+            unlink(tmp);
+            return 0;
+        }
+        /* File systems without hard links are left to rename. */
+        if (errno == EEXIST)
+            return err_sys(e, "cannot write %s", to);
+    }
+    return rename(tmp, to) < 0 ? err_sys(e, "cannot write %s", to) : 0;
+}
+
 int
-db_copy(struct store *s, const char *to, struct err *e)
+db_copy(struct store *s, const char *to, int replace, struct err *e)
 {
     struct str tmp;
     char uuid[37];
@@ -68,8 +84,8 @@ db_copy(struct store *s, const char *to, struct err *e)
     } else {
         /* SQLite has synced the copy when the backup is done. */
         rc = copy_pages(s, tmp.s, e);
-        if (rc == 0 && rename(tmp.s, to) < 0)
-            rc = err_sys(e, "cannot write %s", to);
+        if (rc == 0)
+            rc = put_in_place(tmp.s, to, replace, e);
         if (rc < 0)
             unlink(tmp.s);
     }
@@ -88,7 +104,7 @@ keep_old(struct store *s, int64_t version, struct err *e)
     if (str_failed(&to))
         rc = err_nomem(e, "a path", strlen(s->path) + 16);
     else
-        rc = db_copy(s, to.s, e);
+        rc = db_copy(s, to.s, 1, e);
     str_release(&to);
     return rc;
 }

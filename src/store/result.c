@@ -332,16 +332,6 @@ count_predictions(struct store *s, int64_t id, uint32_t *n, struct err *e)
                         (long long)id);
 }
 
-static void
-free_predictions(struct predictions *p)
-{
-    mem_free(p->images);
-    mem_free(p->truth);
-    mem_free(p->predicted);
-    mem_free(p->p);
-    memset(p, 0, sizeof(*p));
-}
-
 int
 store_predictions(struct store *s, int64_t id, struct predictions *out,
                   struct err *e)
@@ -370,7 +360,7 @@ store_predictions(struct store *s, int64_t id, struct predictions *out,
         rc = 0;
     }
     if (rc < 0)
-        free_predictions(out);
+        predictions_release(out);
     else
         db_done(st);
     return rc;
@@ -431,9 +421,7 @@ store_checkpoint(struct store *s, int64_t id, const char *kind,
         rc = take_part(st, 4, state, &out->state, &out->state_size, e);
     db_done(st);
     if (rc < 0) {
-        mem_free(out->weights);
-        mem_free(out->state);
-        memset(out, 0, sizeof(*out));
+        checkpoint_release(out);
         return err_wrap(e, rc, "checkpoint \"%s\" of run %lld", kind,
                         (long long)id);
     }

@@ -385,13 +385,13 @@ db_status(struct store *s, int64_t id, struct run_status *out, struct err *e)
     if (rc == 0)
         return err_set(e, ERR_NOTFOUND, "no run %lld", (long long)id);
     db_column_text(st, 0, out->status, sizeof(out->status));
+    db_column_text(st, 1, out->name, sizeof(out->name));
     out->starred = sqlite3_column_int(st, 2);
     out->trashed = sqlite3_column_type(st, 3) != SQLITE_NULL;
     db_done(st);
     return 0;
 }
 
-/* In a transaction: only a run of status `must` goes on. */
 int
 db_require(struct store *s, int64_t id, const char *must, struct err *e)
 {

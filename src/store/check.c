@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* `db check`: does everything that is stored twice agree? */
+#include "config.h"
+
+#include "store/db.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "fmnist/mem.h"
+#include "fmnist/sha256.h"
+
+struct check {
+    struct store *s;
+    void (*report)(const char *line, void *arg);
+    void *arg;
+    int faults;
+};
+
+static void
+fault(struct check *c, const char *line)
+{
+    c->faults++;
+    c->report(line, c->arg);
+}
+
+/* A statement whose rows are lines about faults. */
+static int
+by_sql(struct check *c, enum sql id, struct err *e)
+{
+    sqlite3_stmt *st;
+    int rc = db_stmt(c->s, id, &st, e);
+
+    if (rc < 0)
+        return rc;
+    while ((rc = db_step(c->s, st, e)) > 0)
+        fault(c, (const char *)sqlite3_column_text(st, 0));
+    return rc;
+}
+
+/* The run ids, or rows of a few values, that a statement gives: kept, so that
+ * the walk over them holds no transaction. */
+struct keys {
+    struct key {
+        int64_t id;
+        char kind[8];
+    } * keys;
+    size_t n;
+};
+
+static int
+read_keys(struct store *s, enum sql id, struct keys *out, struct err *e)
+{
+    struct key *more;
+    sqlite3_stmt *st;
+    int rc = db_stmt(s, id, &st, e);
+
+    memset(out, 0, sizeof(*out));
+    while (rc == 0 && (rc = db_step(s, st, e)) > 0) {
+        more = mem_resize(out->keys, out->n + 1, sizeof(*more));
+        if (!more) {
+            rc = err_nomem(e, "a list of runs", (out->n + 1) * sizeof(*more));
+            break;
+        }
+        out->keys = more;
+        more[out->n].id = sqlite3_column_int64(st, 0);
+        if (sqlite3_column_count(st) > 1)
+            db_column_text(st, 1, more[out->n].kind, sizeof(more->kind));
+        out->n++;
+        rc = 0;
+    }
+    if (st)
+        db_done(st);
+    if (rc < 0) {
+        mem_free(out->keys);
+        memset(out, 0, sizeof(*out));
+    }
+    return rc;
+}
+
+/* ---- checkpoints --------------------------------------------------------- */
+
+static int
+check_hashes(struct check *c, struct err *e)
+{
+    struct checkpoint k;
+    struct err why = {0};
+    struct keys all;
+    size_t i;
+    int rc = read_keys(c->s, SQL_CHECK_HASHES, &all, e);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; rc == 0 && i < all.n; i++) {
+        rc = store_checkpoint(c->s, all.keys[i].id, all.keys[i].kind, &k, &why);
+        if (rc == 0) {
+            checkpoint_release(&k);
+        } else if (rc == ERR_FAIL) {
+            fault(c, why.msg);
+            rc = 0;
+        } else if (rc == ERR_NOTFOUND) {
+            rc = 0; /* deleted meanwhile */
+        } else if (e) {
+            *e = why;
+        }
+    }
+    mem_free(all.keys);
+    return rc;
+}
+
+/* ---- predicted classes of each epoch ------------------------------------- */
+
+struct truths {
+    uint8_t *truth, *predicted;
+    size_t n, cap;
+};
+
+static int
+grow(struct truths *t, struct err *e)
+{
+    size_t cap = t->cap ? 2 * t->cap : 4096;
+    uint8_t *truth = mem_resize(t->truth, cap, 1);
+    uint8_t *predicted;
+
+    if (truth)
+        t->truth = truth;
+    predicted = mem_resize(t->predicted, cap, 1);
+    if (predicted)
+        t->predicted = predicted;
+    if (!truth || !predicted)
+        return err_nomem(e, "predictions", 2 * cap);
+    t->cap = cap;
+    return 0;
+}
+
+static int
+read_truths(struct store *s, int64_t id, struct truths *out, struct err *e)
+{
+    sqlite3_stmt *st;
+    int rc = db_stmt(s, SQL_CHECK_TRUTHS, &st, e);
+
+    out->n = 0;
+    if (rc < 0)
+        return rc;
+    db_int(s, st, ":id", id);
+    while ((rc = db_step(s, st, e)) > 0) {
+        if (out->n == out->cap && (rc = grow(out, e)) < 0) {
+            db_done(st);
+            return rc;
+        }
+        out->truth[out->n] = (uint8_t)sqlite3_column_int(st, 0);
+        out->predicted[out->n] = (uint8_t)sqlite3_column_int(st, 1);
+        out->n++;
+    }
+    return rc;
+}
+
+/* The stored matrix of an epoch against the one that truths and predicted
+ * classes make. */
+static int
+same_matrix(struct check *c, int64_t id, int epoch, const uint8_t *p, size_t n,
+            const struct truths *t, int *same, struct err *e)
+{
+    struct confusion stored, made;
+    size_t i;
+    int rc = store_confusion(c->s, id, epoch, &stored, e);
+
+    *same = n == t->n;
+    confusion_clear(&made);
+    for (i = 0; *same && i < n; i++) {
+        *same = p[i] < N_CLASSES && t->truth[i] < N_CLASSES;
+        if (*same)
+            confusion_add(&made, t->truth[i], p[i]);
+    }
+    *same = *same && memcmp(&stored, &made, sizeof(made)) == 0;
+    return rc;
+}
+
+static int
+check_run_predicted(struct check *c, int64_t id, struct truths *t,
+                    struct err *e)
+{
+    const uint8_t *p;
+    sqlite3_stmt *st;
+    char line[120];
+    size_t n;
+    int epoch, same;
+    int rc = read_truths(c->s, id, t, e);
+
+    if (rc == 0)
+        rc = db_stmt(c->s, SQL_CHECK_PREDICTED, &st, e);
+    if (rc < 0)
+        return rc;
+    db_int(c->s, st, ":id", id);
+    while ((rc = db_step(c->s, st, e)) > 0) {
+        epoch = sqlite3_column_int(st, 0);
+        p = sqlite3_column_blob(st, 1);
+        n = (size_t)sqlite3_column_bytes(st, 1);
+        rc = same_matrix(c, id, epoch, p, n, t, &same, e);
+        if (rc < 0)
+            break;
+        if (same && sqlite3_column_int(st, 2) && n)
+            same = memcmp(p, t->predicted, n) == 0;
+        snprintf(line, sizeof(line),
+                 "run %lld, epoch %d: the predicted classes disagree with the "
+                 "confusion matrix or the predictions",
+                 (long long)id, epoch);
+        if (!same)
+            fault(c, line);
+    }
+    db_done(st);
+    return rc;
+}
+
+static int
+check_predicted(struct check *c, struct err *e)
+{
+    struct truths t = {0};
+    struct keys all;
+    size_t i;
+    int rc = read_keys(c->s, SQL_CHECK_RUNS_PREDICTED, &all, e);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; rc == 0 && i < all.n; i++) {
+        rc = db_exec(c->s, SQL_READ_BEGIN, e);
+        if (rc == 0)
+            rc = check_run_predicted(c, all.keys[i].id, &t, e);
+        if (!sqlite3_get_autocommit(c->s->db) &&
+            db_exec(c->s, SQL_ROLLBACK, rc < 0 ? NULL : e) < 0 && rc == 0)
+            rc = ERR_FAIL;
+    }
+    mem_free(t.truth);
+    mem_free(t.predicted);
+    mem_free(all.keys);
+    return rc;
+}
+
+/* ---- data sets that are stored whole ------------------------------------- */
+
+static int
+hash_column(struct store *s, enum sql id, int64_t set, struct sha256 *h,
+            struct err *e)
+{
+    sqlite3_stmt *st;
+    uint8_t label;
+    int rc = db_stmt(s, id, &st, e);
+
+    if (rc < 0)
+        return rc;
+    db_int(s, st, ":id", set);
+    while ((rc = db_step(s, st, e)) > 0) {
+        label = (uint8_t)sqlite3_column_int(st, 0);
+        if (sqlite3_column_type(st, 0) == SQLITE_BLOB)
+            sha256_add(h, sqlite3_column_blob(st, 0),
+                       (size_t)sqlite3_column_bytes(st, 0));
+        else
+            sha256_add(h, &label, 1);
+    }
+    return rc;
+}
+
+static int
+check_set(struct check *c, int64_t id, struct err *e)
+{
+    struct dataset_row d;
+    char is[SHA256_HEX], line[120];
+    uint8_t n[4];
+    struct sha256 *h;
+    int rc = store_dataset_get(c->s, id, &d, e);
+
+    if (rc < 0)
+        return rc;
+    h = sha256_new();
+    if (!h)
+        return err_nomem(e, "a hash", 128);
+    n[0] = (uint8_t)d.n;
+    n[1] = (uint8_t)(d.n >> 8);
+    n[2] = (uint8_t)(d.n >> 16);
+    n[3] = (uint8_t)(d.n >> 24);
+    sha256_add(h, n, sizeof(n));
+    rc = hash_column(c->s, SQL_CHECK_SET_LABELS, id, h, e);
+    if (rc == 0)
+        rc = hash_column(c->s, SQL_CHECK_SET_PIXELS, id, h, e);
+    sha256_hex(h, is);
+    sha256_free(h);
+    if (rc == 0 && strcmp(is, d.sha256) != 0) {
+        snprintf(line, sizeof(line),
+                 "data set %lld: its images have SHA-256 %.16s…, recorded is "
+                 "%.16s…",
+                 (long long)id, is, d.sha256);
+        fault(c, line);
+    }
+    return rc;
+}
+
+static int
+check_sets(struct check *c, struct err *e)
+{
+    struct keys all;
+    size_t i;
+    int rc = read_keys(c->s, SQL_CHECK_WHOLE_SETS, &all, e);
+
+    for (i = 0; rc == 0 && i < all.n; i++)
+        rc = check_set(c, all.keys[i].id, e);
+    mem_free(all.keys);
+    return rc;
+}
+
+int
+store_check(struct store *s, void (*report)(const char *line, void *arg),
+            void *arg, int *faults, struct err *e)
+{
+    static const enum sql BY_SQL[] = {
+        SQL_CHECK_INTEGRITY,
+        SQL_CHECK_REFERENCES,
+        SQL_CHECK_MODEL,
+        SQL_CHECK_EPOCHS,
+        SQL_CHECK_RESULT,
+        SQL_CHECK_METRICS,
+        SQL_CHECK_PEAK,
+        SQL_CHECK_TIMES,
+        SQL_CHECK_CONFUSION,
+        SQL_CHECK_PREDICTIONS,
+        SQL_CHECK_PREDICTION_CELLS,
+        SQL_CHECK_CONFIDENCE,
+        SQL_CHECK_LABELS,
+        SQL_CHECK_IMAGES,
+        SQL_CHECK_EPOCH_PREDICTIONS,
+        SQL_CHECK_CHECKPOINTS,
+        SQL_CHECK_NO_CHECKPOINT,
+    };
+    struct check c = {s, report, arg, 0};
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; rc == 0 && i < sizeof(BY_SQL) / sizeof(BY_SQL[0]); i++)
+        rc = by_sql(&c, BY_SQL[i], e);
+    if (rc == 0)
+        rc = check_hashes(&c, e);
+    if (rc == 0)
+        rc = check_predicted(&c, e);
+    if (rc == 0)
+        rc = check_sets(&c, e);
+    *faults = c.faults;
+    return rc;
+}
