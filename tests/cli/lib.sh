@@ -78,11 +78,11 @@ holds()
     result "$name" $?
 }
 
-# query SQL: its value, bare.
+# query SQL: its value, bare.  The heading is the text of the query, which must
+# be one line.
 query()
 {
-    "$program" --db "${db:-$XDG_DATA_HOME/fmnist-tui/runs.db}" \
-        sql --csv "$1" | tail -n +2
+    "$program" sql --csv "$(echo "$1" | tr '\n' ' ')" | tail -n +2
 }
 
 # valid_json FILE: well-formed.

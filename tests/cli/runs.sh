@@ -204,7 +204,7 @@ result 'rm --purge' $?
 result 'deletes' $?
 run rm
 refused 'rm of nothing' 2 'name a RUN'
-run rm 1..99 --filter 'nonsense('
+run rm 1..99 --filter '(('
 refused 'rm with a bad filter' 2 'filter'
 run --read-only star 3
 refused 'a change with --read-only' 2 '--read-only'

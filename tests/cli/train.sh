@@ -74,7 +74,8 @@ works 'a validation part'
 [ "$(query "SELECT count(*) FROM checkpoint WHERE kind = 'best'")" = 1 ]
 result 'keeps the best weights' $?
 
-run train --data tiny.csv --epochs 5 --batch-size 16 --lr 1000 --hidden 64-64
+run train --data tiny.csv --epochs 5 --batch-size 16 --lr 1000 \
+    --spec 'dense 64 dense 64 dense 10'
 [ "$status" = 1 ] && grep -q 'diverged in epoch [0-9]*, batch [0-9]*' err &&
     [ "$(query "SELECT status FROM run ORDER BY id DESC LIMIT 1")" = failed ]
 result 'a run that diverges has failed' $?
