@@ -274,7 +274,7 @@ START_TEST(table_narrow)
 {
     const char *text = table_text(20, 1, "a name that is long");
     ck_assert_str_eq(text, "id  name\n"
-                           " 7  a name that is>\n");
+                           " 7  a name that is >\n");
 }
 END_TEST
 

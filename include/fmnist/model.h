@@ -66,6 +66,13 @@ void model_train_batch(struct model *m, const float *x, const uint8_t *labels,
 /* Forward in evaluation mode: logits n x 10, dense rows. */
 void model_forward(struct model *m, const float *x, int n, float *logits);
 
+/*
+ * Runs body(arg) on the calling thread with the model's other threads standing
+ * by (asleep when there is nothing to do): for loops over batches, which then
+ * start no threads.  Nothing else changes; not from within itself.
+ */
+void model_session(struct model *m, void (*body)(void *arg), void *arg);
+
 /* Sum of softmax cross-entropy over n rows of logits, in order; smoothing as in
  * torch.nn.CrossEntropyLoss; dlogits (may be NULL): gradient of the mean, rows
  * of `stride` floats. */

@@ -19,16 +19,20 @@ int runner_data(struct store *s, const char *word, struct dataset **out,
                 struct err *e) MUST_CHECK;
 
 struct runner_hooks {
-    /* As in trainer_hooks; called after the row is written.  May be NULL. */
+    /* As in trainer_hooks; called after the row is written, once for each
+     * epoch that is new.  May be NULL.  Where a run goes on after a crash, a
+     * verdict counts only once the epochs recorded before are trained again. */
     enum trainer_verdict (*batch)(const struct batch_report *r, void *arg);
     void (*epoch)(const struct epoch_report *r, void *arg);
     void *arg;
 };
 
 /*
- * Trains the queued run `id` on d (already loaded; its identity must be the
- * run's, else the run fails and the message names both) and records everything.
- * The run ends finished, stopped or failed; a failure is also returned.
+ * Trains the queued run `id` on d and records everything.  d is loaded already;
+ * its identity must be the run's, else the run fails and the message names both.
+ * It goes on from its checkpoint if it has one, whose kernel and numerics must
+ * be these, else it stays queued.  The run ends finished, stopped or failed; a
+ * failure is also returned.
  */
 int runner_execute(struct store *s, int64_t id, const struct dataset *d,
                    const struct kern *k, int threads,

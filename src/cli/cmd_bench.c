@@ -98,53 +98,63 @@ compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* One batch of a model, forward and backward and step, or forward only. */
+/* Batches of one model, to be timed. */
+struct timing {
+    const struct bench *bench;
+    struct model *model;
+    struct optim *optim; /* NULL: prediction */
+    float *logits;
+    uint64_t step;
+    double seconds; /* of a batch: the median */
+};
+
+/* Forward, backward and step, or forward only. */
 static void
-do_batch(const struct bench *b, struct model *m, struct optim *o, float *logits,
-         uint64_t step)
+do_batch(struct timing *t)
 {
-    if (!o) {
-        model_forward(m, b->x, b->batch_size, logits);
-        return;
-    }
-    struct model_step s = {1, 1, step * (uint64_t)b->batch_size, 0};
+    const struct bench *b = t->bench;
+    struct model_step s = {1, 1, t->step++ * (uint64_t)b->batch_size, 0};
     double loss;
     int correct;
-    model_train_batch(m, b->x, b->labels, b->batch_size, &s, &loss, &correct);
+
+    if (!t->optim) {
+        model_forward(t->model, b->x, b->batch_size, t->logits);
+        return;
+    }
+    model_train_batch(t->model, b->x, b->labels, b->batch_size, &s, &loss,
+                      &correct);
     /* So small a rate keeps the weights finite on labels drawn by chance. */
-    optim_step(o, 1e-6);
+    optim_step(t->optim, 1e-6);
 }
 
-/* Median seconds of a batch, over rounds of at least 20 ms each. */
-static double
-time_batches(const struct bench *b, struct model *m, struct optim *o,
-             float *logits)
+/* Rounds of at least 20 ms each. */
+static void
+time_batches(void *arg)
 {
     enum { ROUNDS = 256 };
-    double rounds[ROUNDS];
-    uint64_t step = 0;
+    struct timing *t = arg;
+    double rounds[ROUNDS], end = 0;
     int n = 0, batches = 1;
-    double end = 0;
 
-    do_batch(b, m, o, logits, step++);
+    do_batch(t);
     while (n < ROUNDS) {
         double start = sys_monotonic();
         for (int i = 0; i < batches; i++) {
-            do_batch(b, m, o, logits, step++);
+            do_batch(t);
         }
         double now = sys_monotonic(), took = now - start;
         if (n == 0 && took < 0.02) {
             batches *= 2; /* too short to time: not counted */
             continue;
         }
-        end = end > 0 ? end : start + b->seconds;
+        end = end > 0 ? end : start + t->bench->seconds;
         rounds[n++] = took / batches;
         if (now >= end && n >= 3) {
             break;
         }
     }
     qsort(rounds, (size_t)n, sizeof(rounds[0]), compare_doubles);
-    return rounds[n / 2];
+    t->seconds = rounds[n / 2];
 }
 
 static int
@@ -176,12 +186,13 @@ measure_model(struct bench *b, const char *name, int train, int threads,
     }
     if (!rc) {
         model_init(m, 1);
-        double batch = time_batches(b, m, o, logits);
+        struct timing t = {b, m, o, logits, 0, 0};
+        model_session(m, time_batches, &t);
         struct measured *r = &b->results[b->n++];
         r->model = name;
         r->train = train;
         r->threads = threads;
-        r->samples_per_second = b->batch_size / batch;
+        r->samples_per_second = b->batch_size / t.seconds;
         r->gflops = r->samples_per_second / 1e9 *
                     (train ? spec_flops_train(&s) : spec_flops_forward(&s));
     }

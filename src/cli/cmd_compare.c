@@ -161,7 +161,7 @@ print_pairs(struct cli *c, const struct comparison *k, struct err *e)
                  p->both_right, p->only_a);
         str_addf(&text, "%s wrong  %16" PRIu32 " %16" PRIu32 "\n", a, p->only_b,
                  p->both_wrong);
-        str_add(&text, "McNemar's exact test, two-sided: p = ");
+        str_add(&text, "McNemar's exact test, two-sided: p ");
         compare_add_p(&text, p->p);
         str_add(&text, "\n\n");
     }

@@ -48,7 +48,8 @@ table_columns(const struct varying *v, struct output_column *out)
         out[n++] = LEFT[i];
     }
     for (int i = 0; i < v->n && n < MAX_COLUMNS - N_RIGHT; i++) {
-        if (v->differs[i]) {
+        /* The epochs are in the column k/N already. */
+        if (v->differs[i] && strcmp(v->columns[i], "epochs") != 0) {
             out[n++] =
                 (struct output_column){.name = v->columns[i],
                                        .title = run_heading(v->columns[i]),

@@ -218,11 +218,11 @@ void
 compare_add_p(struct str *b, double p)
 {
     if (p < 1e-6) {
-        str_add(b, "below 1e-06");
+        str_add(b, "< 1e-06");
     } else if (p < 0.01) {
-        str_addf(b, "%.2g", p);
+        str_addf(b, "= %.2g", p);
     } else {
-        str_addf(b, "%.2f", p);
+        str_addf(b, "= %.2f", p);
     }
 }
 
@@ -247,7 +247,7 @@ conclude_pair(const struct compared *first, const struct compared *r,
     }
     str_addf(out,
              "%s is right on %" PRIu32 " images that %s misses, %s on %" PRIu32
-             " that %s misses: p = ",
+             " that %s misses: p ",
              b, p->only_b, a, a, p->only_a, b);
     compare_add_p(out, p->p);
     if (p->p >= level) {
@@ -255,8 +255,8 @@ conclude_pair(const struct compared *first, const struct compared *r,
         return;
     }
     str_addf(out,
-             "; of these two trained models %s is the better one on such "
-             "images. That its settings are better takes more seeds.\n",
+             "; %s is the better of these two trained models on such images. "
+             "Whether its settings are better, more seeds would tell.\n",
              p->only_b > p->only_a ? b : a);
 }
 

@@ -41,7 +41,7 @@ int compare_rows(struct cli *c, const struct comparison *k,
                  struct err *e) MUST_CHECK;
 /* The sentences that say what follows, one a line. */
 void compare_conclusion(const struct comparison *k, struct str *out);
-/* A p-value: "0.65", "0.0031", "below 1e-06". */
+/* A p-value: "= 0.65", "= 0.0031", "< 1e-06". */
 void compare_add_p(struct str *b, double p);
 
 #endif

@@ -79,8 +79,11 @@ add_part(struct str *b, int part, const struct batch_report *r, double test_acc,
         break;
     case SHOW_ETA:
         str_add(b, "ETA ");
-        format_seconds(b, isfinite(r->eta_seconds) ? round(r->eta_seconds)
-                                                   : (double)NAN);
+        if (r->eta_seconds < 59.5) {
+            str_addf(b, "%.0f s", r->eta_seconds);
+        } else {
+            format_seconds(b, r->eta_seconds);
+        }
         break;
     }
 }

@@ -198,6 +198,9 @@ write_row(struct table *t, char *const *cells, struct err *e)
         first = 0;
         add_aligned(&line, t, c, cells ? cells[i] : c->title, i == last);
     }
+    while (line.len > 0 && line.s[line.len - 1] == ' ') {
+        line.s[--line.len] = '\0';
+    }
     str_add(&line, bold ? "\033[0m\n" : "\n");
     int rc = 0;
     if (str_failed(&line)) {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include <omp.h>
-
 #include "nn/model_impl.h"
 
 static void
@@ -28,7 +26,7 @@ run_plan(const struct plan *p, const struct exec *x)
         const struct step *st = &p->steps[run->first];
 
         if (run->barrier) {
-#pragma omp barrier
+            team_barrier(x->m->team);
         }
         if (run->when == PASS_TEAM) {
             run_steps(st, run->n, x, 0, 0);
@@ -42,20 +40,31 @@ run_plan(const struct plan *p, const struct exec *x)
     }
 }
 
-void
-exec_run(const struct plan *p, const struct exec *job)
-{
-#pragma omp parallel num_threads(job->m->opt.threads)
-    {
-        struct exec x = *job;
+struct job {
+    const struct plan *plan;
+    const struct exec *exec;
+};
 
-        kern_thread_init();
-        x.k = x.m->k;
-        x.slices = x.n < MODEL_SLICES ? x.n : MODEL_SLICES;
-        x.thread = omp_get_thread_num();
-        x.threads = omp_get_num_threads();
-        run_plan(p, &x);
-    }
+static void
+run_member(void *arg, int member, int members)
+{
+    const struct job *j = arg;
+    struct exec x = *j->exec;
+
+    kern_thread_init();
+    x.k = x.m->k;
+    x.slices = x.n < MODEL_SLICES ? x.n : MODEL_SLICES;
+    x.thread = member;
+    x.threads = members;
+    run_plan(j->plan, &x);
+}
+
+void
+exec_run(const struct plan *p, const struct exec *x)
+{
+    struct job j = {p, x};
+
+    team_run(x->m->team, run_member, &j);
 }
 
 void

@@ -160,7 +160,8 @@ model_make(const struct spec *s, const struct kern *k,
     m->k = k;
     m->opt = *opt;
     m->keep = keep;
-    if ((rc = build(m, e)) < 0) {
+    rc = team_new(opt->threads, &m->team, e);
+    if (rc < 0 || (rc = build(m, e)) < 0) {
         model_free(m);
         return rc;
     }
@@ -192,6 +193,7 @@ model_free(struct model *m)
     if (m == NULL) {
         return;
     }
+    team_free(m->team);
     plan_release(&m->train);
     plan_release(&m->eval);
     mem_free(m->params);
@@ -294,6 +296,12 @@ model_forward(struct model *m, const float *x, int n, float *logits)
 
     assert(n >= 1 && n <= m->opt.max_batch);
     exec_run(&m->eval, &job);
+}
+
+void
+model_session(struct model *m, void (*body)(void *arg), void *arg)
+{
+    team_session(m->team, body, arg);
 }
 
 size_t

@@ -6,6 +6,7 @@
 #include "fmnist/model.h"
 #include "nn/layer.h"
 #include "nn/plan.h"
+#include "nn/team.h"
 
 /*
  * A tensor with a name: its elements in PyTorch's order run over dim[0] …
@@ -23,6 +24,7 @@ struct param {
 struct model {
     struct spec spec;
     const struct kern *k;
+    struct team *team;
     struct model_options opt;
     int keep;     /* a debug model: see model_debug.h */
     int n_layers; /* input, the spec's, loss */

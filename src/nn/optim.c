@@ -5,14 +5,13 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "fmnist/mem.h"
 #include "fmnist/num.h"
 #include "fmnist/str.h"
-#include "nn/layer.h"
+#include "nn/model_impl.h"
 #include "nn/safetensors.h"
 
 #define BETA1 0.9
@@ -113,24 +112,34 @@ step_adam(const struct optim *o, double lr, size_t begin, size_t n)
                            &step);
 }
 
+struct optim_job {
+    const struct optim *o;
+    double lr;
+};
+
+static void
+step_share(void *arg, int member, int members)
+{
+    const struct optim_job *j = arg;
+    struct exec x = {.thread = member, .threads = members};
+    size_t begin, end;
+
+    kern_thread_init();
+    team_share(&x, model_slab_size(j->o->m), &begin, &end);
+    if (begin < end && j->o->opt.kind == OPTIM_SGD) {
+        step_sgd(j->o, j->lr, begin, end - begin);
+    } else if (begin < end) {
+        step_adam(j->o, j->lr, begin, end - begin);
+    }
+}
+
 void
 optim_step(struct optim *o, double lr)
 {
-    o->steps++;
-#pragma omp parallel num_threads(model_threads(o->m))
-    {
-        struct exec x = {.thread = omp_get_thread_num(),
-                         .threads = omp_get_num_threads()};
-        size_t begin, end;
+    struct optim_job j = {o, lr};
 
-        kern_thread_init();
-        team_share(&x, model_slab_size(o->m), &begin, &end);
-        if (begin < end && o->opt.kind == OPTIM_SGD) {
-            step_sgd(o, lr, begin, end - begin);
-        } else if (begin < end) {
-            step_adam(o, lr, begin, end - begin);
-        }
-    }
+    o->steps++;
+    team_run(o->m->team, step_share, &j);
 }
 
 /* Which tensor of the model and which slab a tensor of the file is. */

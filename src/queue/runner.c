@@ -77,6 +77,7 @@ prepare(struct job *j, struct err *e)
 {
     int rc = store_run_get(j->store, j->id, &j->run, e);
 
+    j->recorded = rc == 0 ? j->run.epochs_done : 0;
     if (rc == 0 && strcmp(j->run.status, "queued") != 0) {
         rc = err_set(e, ERR_FAIL, "run %lld is %s, not queued",
                      (long long)j->id, j->run.status);

@@ -249,6 +249,20 @@ train(struct session *t, struct err *e)
     return !is_complete(t);
 }
 
+struct train_job {
+    struct session *session;
+    struct err *e;
+    int rc;
+};
+
+static void
+train_in_session(void *arg)
+{
+    struct train_job *j = arg;
+
+    j->rc = train(j->session, j->e);
+}
+
 /*
  * A run that ends inside an epoch may owe the checkpoint of the one before;
  * `rc` is what it ended with.
@@ -315,7 +329,10 @@ trainer_run(const struct hyper *h, const struct dataset *d,
     if (rc < 0) {
         predictions_release(&out->predictions);
     } else {
-        rc = settle(&t, train(&t, e), e);
+        struct train_job job = {&t, e, 0};
+
+        model_session(t.model, train_in_session, &job);
+        rc = settle(&t, job.rc, e);
         fill_result(&t, rc, out);
     }
     session_release(&t);
