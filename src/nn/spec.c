@@ -111,12 +111,12 @@ format_shape(char out[48], const struct shape *s)
     }
 }
 
-static int fail_at(struct err *e, const struct spec *s, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+static int fail_at(struct err *e, const struct spec *s, int i, const char *fmt,
+                   ...) __attribute__((format(printf, 4, 5)));
 
-/* "layer N (its text): what" about the layer that is being added. */
+/* "layer N (its text): what" about layer i. */
 static int
-fail_at(struct err *e, const struct spec *s, const char *fmt, ...)
+fail_at(struct err *e, const struct spec *s, int i, const char *fmt, ...)
 {
     char what[200];
     struct str text;
@@ -126,8 +126,8 @@ fail_at(struct err *e, const struct spec *s, const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     str_init(&text);
-    format_layer(&text, &s->layers[s->n]);
-    err_set(e, ERR_USAGE, "layer %d (%s): %s", s->n, text.s, what);
+    format_layer(&text, &s->layers[i]);
+    err_set(e, ERR_USAGE, "layer %d (%s): %s", i, text.s, what);
     str_release(&text);
     return ERR_USAGE;
 }
@@ -147,18 +147,19 @@ shape_window(struct spec *s, struct layer_spec *l, struct err *e)
 
     format_shape(in, &l->in);
     if (l->in.flat) {
-        return fail_at(e, s, "input %s is flat; this layer needs an image", in);
+        return fail_at(e, s, s->n,
+                       "input %s is flat; this layer needs an image", in);
     }
     l->out.h = window_out(l->in.h, l->pad, l->k, l->stride);
     l->out.w = window_out(l->in.w, l->pad, l->k, l->stride);
     if (l->out.h < 1 || l->out.w < 1) {
-        return fail_at(e, s, "input %s is smaller than the %s", in, what);
+        return fail_at(e, s, s->n, "input %s is smaller than the %s", in, what);
     }
     if (l->kind == LAYER_CONV) {
         l->out.c = l->units;
     }
     if ((long)l->out.h * l->out.w * l->out.c > MAX_FEATURES) {
-        return fail_at(e, s, "output %dx%dx%d has more than %ld values",
+        return fail_at(e, s, s->n, "output %dx%dx%d has more than %ld values",
                        l->out.h, l->out.w, l->out.c, MAX_FEATURES);
     }
     return 0;
@@ -212,7 +213,8 @@ add_layer(struct spec *s, struct layer_spec *l, struct err *e)
     s->n++;
     if (spec_parameters(s) > MAX_PARAMETERS) {
         s->n--;
-        return fail_at(e, s, "the model has more than %ld parameters here",
+        return fail_at(e, s, s->n,
+                       "the model has more than %ld parameters here",
                        MAX_PARAMETERS);
     }
     return 0;
@@ -342,47 +344,45 @@ parse_layer(struct spec *s, struct words *w, struct err *e)
                    s->n, w->word);
 }
 
-static void
-format_all(struct str *b, const struct spec *s)
+/* The length of the text with any rates, 0 without memory: rates may be set
+ * later, and the text must still fit. */
+static size_t
+longest_text(const struct spec *s)
 {
+    const size_t dropout = strlen("dropout 2.2250738585072014e-308");
+    struct str b;
+    size_t len = 0;
     int i;
 
+    str_init(&b);
     for (i = 0; i < s->n; i++) {
-        if (i > 0) {
-            str_addc(b, ' ');
-        }
-        format_layer(b, &s->layers[i]);
+        str_clear(&b);
+        format_layer(&b, &s->layers[i]);
+        len += s->layers[i].kind == LAYER_DROPOUT ? dropout : b.len;
+        len += i > 0;
     }
+    len = str_failed(&b) ? 0 : len;
+    str_release(&b);
+    return len;
 }
 
 static int
 check_end(const struct spec *s, struct err *e)
 {
     const struct layer_spec *last;
-    struct str text;
     size_t len;
-    int failed;
 
     if (s->n == 0) {
         return err_set(e, ERR_USAGE, "the model has no layers");
     }
     last = &s->layers[s->n - 1];
-    str_init(&text);
-    format_layer(&text, last);
     if (last->kind != LAYER_DENSE || last->units != 10) {
-        err_set(e, ERR_USAGE,
-                "layer %d (%s): the last layer must be \"dense 10\", one "
-                "output for each class",
-                s->n - 1, text.s);
-        str_release(&text);
-        return ERR_USAGE;
+        return fail_at(e, s, s->n - 1,
+                       "the last layer must be \"dense 10\", one output for "
+                       "each class");
     }
-    str_clear(&text);
-    format_all(&text, s);
-    len = text.len;
-    failed = str_failed(&text);
-    str_release(&text);
-    if (failed) {
+    len = longest_text(s);
+    if (len == 0) {
         return err_nomem(e, "the model's text", SPEC_TEXT);
     }
     if (len >= SPEC_TEXT) {
@@ -410,6 +410,19 @@ spec_parse(const char *text, struct spec *out, struct err *e)
     }
     *out = s;
     return 0;
+}
+
+static void
+format_all(struct str *b, const struct spec *s)
+{
+    int i;
+
+    for (i = 0; i < s->n; i++) {
+        if (i > 0) {
+            str_addc(b, ' ');
+        }
+        format_layer(b, &s->layers[i]);
+    }
 }
 
 void
