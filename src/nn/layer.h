@@ -61,7 +61,8 @@ struct node {
     int need_dx;           /* is there anything to train before this layer? */
     int relu;   /* the layer's forward kernel applies the ReLU that follows */
     int masked; /* the layer's backward kernel applies the ReLU before it */
-    int skip;   /* enum pass_skip: another layer does this one's work */
+    const struct node *pool; /* BatchNorm: does this pooling, which follows */
+    int skip; /* enum pass_skip: another layer does this one's work */
 };
 
 /* What a pass needs to know of the batch at hand; one for each thread. */
@@ -179,5 +180,11 @@ void team_merge(const struct exec *x, float *sums, size_t stride, size_t begin,
 /* Geometry of a pass per channel over maps a (x in kern.h) and b (y); flat
  * tensors of `rows` samples count as one row of pixels. */
 struct kern_map layer_map(const struct view *a, const struct view *b, int rows);
+
+/* Of a max-pool layer: its geometry between two maps, and where the winners of
+ * sample i are kept. */
+struct kern_pool pool_geometry(const struct layer *l, const struct view *big,
+                               const struct view *small);
+uint8_t *pool_winners(const struct exec *x, const struct layer *l, int i);
 
 #endif

@@ -182,6 +182,19 @@ fold_running(const struct exec *x, const struct node *nd, int i0, int i1)
     }
 }
 
+/* Normalises and does the max-pool that follows, whose output alone is
+ * stored. */
+static void
+normalise_and_pool(const struct exec *x, const struct node *nd, int i)
+{
+    const struct node *p = nd->pool;
+    const struct kern_pool g = pool_geometry(p->layer, &nd->in, &p->out);
+
+    x->k->bn_pool(view_at(x, &p->out, i), pool_winners(x, p->layer, i),
+                  view_in(x, &nd->in, i), vector(x, nd->layer, V_SCALE),
+                  vector(x, nd->layer, V_SHIFT), &g);
+}
+
 static void
 normalise(const struct exec *x, const struct node *nd, int i0, int i1)
 {
@@ -190,9 +203,38 @@ normalise(const struct exec *x, const struct node *nd, int i0, int i1)
     struct kern_map g = layer_map(&nd->in, &nd->out, rows);
 
     for (i = i0; i < i1; i += rows) {
+        if (nd->pool != NULL) {
+            normalise_and_pool(x, nd, i);
+            continue;
+        }
         x->k->bn_norm(view_at(x, &nd->out, i), view_in(x, &nd->in, i),
                       vector(x, l, V_SCALE), vector(x, l, V_SHIFT), &g);
     }
+}
+
+static void
+pooled_sums(const struct exec *x, const struct node *nd, int i, float *at)
+{
+    const struct node *p = nd->pool;
+    const struct kern_pool g = pool_geometry(p->layer, &nd->in, &p->dout);
+
+    x->k->bn_pool_sums(at, at + channels(nd->layer), view_at(x, &p->dout, i),
+                       pool_winners(x, p->layer, i), view_in(x, &nd->in, i),
+                       vector(x, nd->layer, V_MEAN),
+                       vector(x, nd->layer, V_RSTD), &g);
+}
+
+static void
+pooled_backward(const struct exec *x, const struct node *nd, int i)
+{
+    const struct node *p = nd->pool;
+    const struct layer *l = nd->layer;
+    const struct kern_pool g = pool_geometry(p->layer, &nd->in, &p->dout);
+
+    x->k->bn_pool_dx(view_at(x, &nd->din, i), nd->din.pix, nd->din.row,
+                     view_at(x, &p->dout, i), pool_winners(x, p->layer, i),
+                     view_in(x, &nd->in, i), vector(x, l, V_A),
+                     vector(x, l, V_B), vector(x, l, V_C), nd->masked, &g);
 }
 
 static void
@@ -210,6 +252,10 @@ sums(const struct exec *x, const struct node *nd, int i0, int i1)
         g = layer_map(&nd->in, &nd->dout, rows);
         if (i == slice_begin(x, s)) {
             memset(at, 0, 2 * c * sizeof *at);
+        }
+        if (nd->pool != NULL) {
+            pooled_sums(x, nd, i, at);
+            continue;
         }
         x->k->bn_sums(at, at + c, view_at(x, &nd->dout, i),
                       view_in(x, &nd->in, i), vector(x, l, V_MEAN),
@@ -255,6 +301,10 @@ backward(const struct exec *x, const struct node *nd, int i0, int i1)
     struct kern_map g = layer_map(&nd->in, &nd->din, rows);
 
     for (i = i0; nd->need_dx && i < i1; i += rows) {
+        if (nd->pool != NULL) {
+            pooled_backward(x, nd, i);
+            continue;
+        }
         x->k->bn_dx(view_at(x, &nd->din, i), view_at(x, &nd->dout, i),
                     view_in(x, &nd->in, i), vector(x, l, V_A),
                     vector(x, l, V_B), vector(x, l, V_C), nd->masked, &g);

@@ -13,16 +13,16 @@ reserve(struct layer *l, struct needs *need)
     need->bytes += l->bytes_sample * need->max_batch;
 }
 
-static struct kern_pool
-geometry(const struct layer *l, const struct view *big,
-         const struct view *small)
+struct kern_pool
+pool_geometry(const struct layer *l, const struct view *big,
+              const struct view *small)
 {
     return (struct kern_pool){l->spec.k, l->spec.stride, small->h, small->w,
                               layer_map(big, small, 1)};
 }
 
-static uint8_t *
-winners(const struct exec *x, const struct layer *l, int i)
+uint8_t *
+pool_winners(const struct exec *x, const struct layer *l, int i)
 {
     return x->m->bytes + l->bytes + l->bytes_sample * i;
 }
@@ -30,11 +30,11 @@ winners(const struct exec *x, const struct layer *l, int i)
 static void
 forward(const struct exec *x, const struct node *nd, int i0, int i1)
 {
-    const struct kern_pool g = geometry(nd->layer, &nd->in, &nd->out);
+    const struct kern_pool g = pool_geometry(nd->layer, &nd->in, &nd->out);
     int i;
 
     for (i = i0; i < i1; i++) {
-        x->k->pool(view_at(x, &nd->out, i), winners(x, nd->layer, i),
+        x->k->pool(view_at(x, &nd->out, i), pool_winners(x, nd->layer, i),
                    view_at(x, &nd->in, i), &g);
     }
 }
@@ -42,12 +42,12 @@ forward(const struct exec *x, const struct node *nd, int i0, int i1)
 static void
 backward(const struct exec *x, const struct node *nd, int i0, int i1)
 {
-    const struct kern_pool g = geometry(nd->layer, &nd->din, &nd->dout);
+    const struct kern_pool g = pool_geometry(nd->layer, &nd->din, &nd->dout);
     int i;
 
     for (i = i0; i < i1; i++) {
         x->k->pool_dx(view_at(x, &nd->din, i), view_at(x, &nd->dout, i),
-                      winners(x, nd->layer, i), &g);
+                      pool_winners(x, nd->layer, i), &g);
     }
 }
 

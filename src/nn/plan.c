@@ -105,7 +105,7 @@ find_shapes(struct maker *k)
     }
 }
 
-/* Which layer does the work of a ReLU, and who needs a gradient. */
+/* Which layer does the work of a neighbour, and who needs a gradient. */
 static void
 find_flags(struct maker *k)
 {
@@ -125,6 +125,11 @@ find_flags(struct maker *k)
             nd[-1].skip |= SKIP_BACKWARD;
             nd->masked = 1;
         }
+        if (is_kind(k, j, LAYER_POOL) && is_kind(k, j - 1, LAYER_BN) &&
+            nd->layer->spec.k == nd->layer->spec.stride && !k->m->keep) {
+            nd->skip |= SKIP_FORWARD | SKIP_BACKWARD;
+            nd[-1].pool = nd;
+        }
     }
 }
 
@@ -141,11 +146,20 @@ find_halos(struct maker *k)
             if (k->p->nodes[j].need_dx) {
                 k->grad_halo[j + 1] = l->k - 1 - l->pad;
             }
-        } else if (in_place(k, j) || is_kind(k, j, LAYER_BN)) {
+        } else if (in_place(k, j) ||
+                   (is_kind(k, j, LAYER_BN) && !k->p->nodes[j].pool)) {
             /* Gradients of both sides share storage, or at least strides. */
             k->grad_halo[j + 1] = k->grad_halo[j];
         }
     }
+}
+
+/* Is node j a pooling that the BatchNorm before it does?  The tensor between
+ * them is never stored; in the tables it stands for the pooling's result. */
+static int
+pooled(const struct maker *k, int j)
+{
+    return j > 0 && k->p->nodes[j - 1].pool != NULL;
 }
 
 static int
@@ -167,6 +181,7 @@ share_buffers(struct maker *k)
         int same = is_kind(k, j, LAYER_FLATTEN) || (in_place(k, j) && !given);
 
         same |= is_kind(k, j, LAYER_DROPOUT) && !k->train;
+        same |= pooled(k, j);
         if (j == 0 && is_kind(k, 1, LAYER_FLATTEN)) {
             same = 1;
             k->p->nodes[0].skip |= SKIP_FORWARD;
@@ -175,7 +190,7 @@ share_buffers(struct maker *k)
     }
     k->grad[n - 1] = new_buffer(k);
     for (j = n - 2; j >= 0; j--) {
-        int same = in_place(k, j);
+        int same = in_place(k, j) || pooled(k, j);
 
         if (is_kind(k, j, LAYER_FLATTEN) && k->grad_halo[j] == 0) {
             same = 1;
@@ -199,7 +214,7 @@ size_buffers(struct maker *k)
         g->halo = g->halo > k->grad_halo[j] ? g->halo : k->grad_halo[j];
     }
     for (j = 0; j < k->p->n_nodes; j++) {
-        for (pass = 0; pass < 2; pass++) {
+        for (pass = 0; pass < 2 && !pooled(k, j); pass++) {
             struct view *v = pass ? &k->grad_shape[j] : &k->shape[j];
             struct buffer *b = &k->buffers[pass ? k->grad[j] : k->act[j]];
             size_t floats;
