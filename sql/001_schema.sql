@@ -318,9 +318,10 @@ FROM (
 -- Of the result: wrong predictions by pair, most frequent first in each run.
 CREATE VIEW confusion_pair AS
 SELECT c.run_id, c.epoch, c.truth, c.predicted, c.count,
-       json_extract(d.class_names, '$[' || c.truth || ']') AS truth_name,
-       json_extract(d.class_names, '$[' || c.predicted || ']')
-           AS predicted_name
+       (SELECT k.value FROM json_each(d.class_names) AS k
+        WHERE k.key = c.truth) AS truth_name,
+       (SELECT k.value FROM json_each(d.class_names) AS k
+        WHERE k.key = c.predicted) AS predicted_name
 FROM run AS r
 JOIN dataset AS d ON d.id = r.dataset_id
 JOIN confusion AS c ON c.run_id = r.id AND c.epoch = r.result_epoch

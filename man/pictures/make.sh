@@ -11,7 +11,7 @@ export LC_ALL TERM
 
 newest()
 {
-    "$program" ls -q --sort id --reverse --limit 1 \
+    "$program" ls -q --sort -id --limit 1 \
         --filter "tag:demo preset:$1 status:finished"
 }
 
