@@ -64,7 +64,9 @@ offered()
 {
     awk -F '\t' -v OFS='\t' '
         $1 == "command" { print $1, $2 }
-        $1 == "option" { print $1, ($2 == "" ? "-" : $2), $3 }' "$work/dump" |
+        $1 == "option" || $1 == "letter" {
+            print "option", ($2 == "" ? "-" : $2), $3
+        }' "$work/dump" |
         sort -u
 }
 

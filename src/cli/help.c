@@ -233,6 +233,10 @@ dump_options(FILE *out, const char *command, const struct cli_options *all,
         add_default(&preset, o);
         fprintf(out, "option\t%s\t%s\t%s\t%s\t%s\n", command, name,
                 type_name(o->type), range.s, preset.s);
+        if (o->letter && o->name[0]) {
+            fprintf(out, "letter\t%s\t-%c\t--%s\n", command, o->letter,
+                    o->name);
+        }
     }
     str_release(&range);
     str_release(&preset);
