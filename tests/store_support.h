@@ -3,6 +3,7 @@
 #ifndef FMNIST_TESTS_STORE_SUPPORT_H
 #define FMNIST_TESTS_STORE_SUPPORT_H
 
+#include <check.h>
 #include <stdint.h>
 
 #include "fmnist/dataset.h"
@@ -53,5 +54,18 @@ int64_t test_finished(struct store *s, const char *name, int epochs);
 const char *test_value(struct store *s, const char *sql);
 /* Changes the file behind the store's back. */
 void test_sql(const char *sql);
+/* Whether it went. */
+int test_try_sql(const char *sql);
+
+/* Takes rows as text: "name name | value value … ", "-" for NULL. */
+struct listing {
+    char text[2000];
+    int rows, heads;
+    int stop; /* after so many rows; 0: never */
+};
+int test_row(const struct row *r, void *arg, struct err *e);
+
+/* Adds tests (NULL-ended) with a folder of their own each. */
+void test_case(Suite *s, const char *name, const TTest *const *tests);
 
 #endif
