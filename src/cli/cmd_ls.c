@@ -174,6 +174,7 @@ run_ls(struct cli *c, struct err *e)
         q.where = f.where;
         q.binds = f.binds;
         q.n_binds = f.n_binds;
+        q.trash = f.trash && !q.trash ? 2 : q.trash;
     }
     if (rc == 0 && mode == OUTPUT_TABLE && !cli_given(c, "columns")) {
         rc = list_table(c, &q, e);

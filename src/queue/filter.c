@@ -230,11 +230,13 @@ quoted(struct parser *f, struct str *out)
 static int
 value(struct parser *f, struct str *out)
 {
+    const char *from = f->p;
+
     if (*f->p == '"')
         return quoted(f, out);
     while (*f->p && !strchr(" \t|)", *f->p))
         str_addc(out, *f->p++);
-    if (out->len == 0)
+    if (f->p == from)
         return wrong(f, f->p, "a value is missing");
     return 0;
 }
