@@ -113,6 +113,17 @@ check_split(struct job *j, struct err *e)
     return rc;
 }
 
+/* Where the system refuses threads, libgomp ends the process: before a row is
+ * written then, not after.  The threads stay for the training. */
+static void
+start_threads(int n)
+{
+    int started = 0;
+#pragma omp parallel num_threads(n) reduction(+ : started)
+    started += 1;
+    (void)started;
+}
+
 static int
 prepare(struct cli *c, struct job *j, struct err *e)
 {
@@ -134,6 +145,9 @@ prepare(struct cli *c, struct job *j, struct err *e)
         rc = check_split(j, e);
     }
     j->threads = (int)cli_int(c, "threads", sys_cpus());
+    if (rc == 0) {
+        start_threads(j->threads);
+    }
     return rc;
 }
 

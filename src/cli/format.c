@@ -8,10 +8,11 @@
 #include "cli/output.h"
 
 static const struct {
-    const char *status, *utf8, *ascii;
+    const char *status, *utf8, *ascii, *paint;
 } STATES[] = {
-    {"queued", "·", "."},   {"running", "▶", ">"}, {"paused", "‖", "="},
-    {"finished", "✓", "+"}, {"stopped", "■", "-"}, {"failed", "✗", "!"},
+    {"queued", "·", ".", "\033[2m"},   {"running", "▶", ">", "\033[1;36m"},
+    {"paused", "‖", "=", "\033[36m"},  {"finished", "✓", "+", NULL},
+    {"stopped", "■", "-", "\033[33m"}, {"failed", "✗", "!", "\033[1;31m"},
 };
 
 const char *
@@ -23,6 +24,17 @@ state_symbol(const char *status, int ascii)
         }
     }
     return "?";
+}
+
+const char *
+state_paint(const char *status)
+{
+    for (size_t i = 0; i < sizeof STATES / sizeof STATES[0]; i++) {
+        if (strcmp(STATES[i].status, status) == 0) {
+            return STATES[i].paint;
+        }
+    }
+    return NULL;
 }
 
 void

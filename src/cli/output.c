@@ -273,6 +273,9 @@ row_table(struct output *o, const struct row *r, struct err *e)
         if (str_failed(&o->text)) {
             return err_nomem(e, "a cell", o->text.len);
         }
+        if (s->column.form == FORM_STATE && cell->type == CELL_TEXT) {
+            table_paint(o->table, state_paint(cell->s));
+        }
         int right = cell->type == CELL_INT || cell->type == CELL_REAL;
         rc = table_cell(o->table, o->text.s, right, e);
     }

@@ -73,6 +73,8 @@ void format_seconds(struct str *b, double seconds);
 void format_rate(struct str *b, double per_second);
 /* The sign of a state: "✓", or "+" if ascii; "?" if unknown. */
 const char *state_symbol(const char *status, int ascii);
+/* Its colour as an SGR sequence, or NULL: never the only sign. */
+const char *state_paint(const char *status);
 
 /* Writes b to c->out and clears it; ERR_IO, or ERR_NOMEM if b overflowed. */
 int output_text(struct cli *c, struct str *b, struct err *e) MUST_CHECK;

@@ -19,13 +19,19 @@ struct column {
     int shown;
 };
 
+struct text_cell {
+    char *text;
+    const char *paint; /* SGR, or NULL */
+};
+
 struct table {
     FILE *f;
     struct table_style style;
     struct column *columns;
     int n_columns;
-    char **cells; /* ROWS_KEPT rows at most, NULL-ended is not needed */
+    struct text_cell *cells; /* of ROWS_KEPT rows at most */
     size_t n_cells, cap;
+    const char *paint; /* of the next cell */
     int laid_out;
 };
 
@@ -47,7 +53,7 @@ static void
 drop_cells(struct table *t)
 {
     for (size_t i = 0; i < t->n_cells; i++) {
-        mem_free(t->cells[i]);
+        mem_free(t->cells[i].text);
     }
     t->n_cells = 0;
 }
@@ -178,7 +184,7 @@ add_aligned(struct str *b, const struct table *t, const struct column *c,
 }
 
 static int
-write_row(struct table *t, char *const *cells, struct err *e)
+write_row(struct table *t, const struct text_cell *cells, struct err *e)
 {
     struct str line;
     int first = 1;
@@ -196,7 +202,10 @@ write_row(struct table *t, char *const *cells, struct err *e)
         }
         str_add(&line, first ? "" : "  ");
         first = 0;
-        add_aligned(&line, t, c, cells ? cells[i] : c->title, i == last);
+        const char *paint = cells ? cells[i].paint : NULL;
+        str_add(&line, paint ? paint : "");
+        add_aligned(&line, t, c, cells ? cells[i].text : c->title, i == last);
+        str_add(&line, paint ? "\033[0m" : "");
     }
     while (line.len > 0 && line.s[line.len - 1] == ' ') {
         line.s[--line.len] = '\0';
@@ -235,7 +244,7 @@ table_cell(struct table *t, const char *text, int right, struct err *e)
     size_t n = (size_t)t->n_columns;
     if (t->n_cells == t->cap) {
         size_t cap = t->cap ? t->cap * 2 : 256;
-        char **p = mem_resize(t->cells, cap, sizeof *p);
+        struct text_cell *p = mem_resize(t->cells, cap, sizeof *p);
         if (!p) {
             return err_nomem(e, "a table", cap * sizeof *p);
         }
@@ -252,11 +261,18 @@ table_cell(struct table *t, const char *text, int right, struct err *e)
         c->widest = w > c->widest ? w : c->widest;
         c->right &= right || strcmp(text, "-") == 0;
     }
-    t->cells[t->n_cells++] = copy;
+    t->cells[t->n_cells++] = (struct text_cell){copy, t->paint};
+    t->paint = NULL;
     if (t->n_cells % n == 0 && (t->laid_out || t->n_cells / n >= ROWS_KEPT)) {
         return write_kept(t, e);
     }
     return 0;
+}
+
+void
+table_paint(struct table *t, const char *sgr)
+{
+    t->paint = t->style.colors > 0 ? sgr : NULL;
 }
 
 int

@@ -28,6 +28,9 @@ int table_column(struct table *t, const char *title, int leaves,
 /* One cell of the row, in order of columns; right: a number. */
 int table_cell(struct table *t, const char *text, int right,
                struct err *e) MUST_CHECK;
+/* Colours the cell that comes next: an SGR sequence that outlives the table, or
+ * NULL.  Ignored where the style has no colours. */
+void table_paint(struct table *t, const char *sgr);
 /* Writes what is kept: the heading in any case. */
 int table_flush(struct table *t, struct err *e) MUST_CHECK;
 
