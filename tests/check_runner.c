@@ -83,12 +83,22 @@ sql_is(const char *want, const char *sql)
                   want);
 }
 
+static void
+report_fault(const char *line, void *arg)
+{
+    (void)arg;
+    printf("# %s\n", line);
+}
+
 /* What the result's figures, confusion matrix and predictions must share. */
 static void
 result_agrees(int n_test)
 {
     char want[40];
+    int faults = -1;
 
+    ck_assert_int_eq(store_check(store, report_fault, NULL, &faults, NULL), 0);
+    ck_assert_int_eq(faults, 0);
     snprintf(want, sizeof want, "%d", n_test);
     sql_is(want, "SELECT CAST(count(*) AS TEXT) FROM prediction");
     sql_is(want, "SELECT CAST(sum(c.count) AS TEXT) FROM confusion AS c JOIN "
@@ -415,6 +425,30 @@ START_TEST(store_faults_fail_the_run)
 }
 END_TEST
 
+/* A run that goes on after a stop and then fails has no predictions that are
+ * older than its result. */
+START_TEST(no_stale_predictions)
+{
+    struct hyper h;
+    struct steer s = {.stop_at = 12, .verdict = TRAINER_STOP_NOW};
+    int64_t id;
+    int faults = -1;
+
+    configure(&h);
+    id = enqueue(&h);
+    runs(id, &s);
+    execute("UPDATE run SET status = 'queued';"
+            "CREATE TRIGGER full BEFORE INSERT ON epoch WHEN new.epoch = 4 "
+            "BEGIN SELECT raise(ABORT, 'no room'); END");
+    s = (struct steer){.last_epoch = 2};
+    ck_assert_int_lt(run(id, &s, NULL), 0);
+    sql_is("3", "SELECT CAST(result_epoch AS TEXT) FROM run");
+    execute("DROP TRIGGER full");
+    ck_assert_int_eq(store_check(store, report_fault, NULL, &faults, NULL), 0);
+    ck_assert_int_eq(faults, 0);
+}
+END_TEST
+
 static void
 write_csv(const char *path, const struct dataset *d)
 {
@@ -497,6 +531,7 @@ main(void)
     tcase_add_test(tc, other_images_fail_the_run);
     tcase_add_test(tc, sizes_fail_the_run);
     tcase_add_test(tc, store_faults_fail_the_run);
+    tcase_add_test(tc, no_stale_predictions);
     tcase_add_test(tc, finds_data);
     suite_add_tcase(s, tc);
     return run_suites(s, NULL);

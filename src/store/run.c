@@ -418,6 +418,13 @@ store_run_start(struct store *s, int64_t id, const struct run_engine *g,
         return rc;
     sys_now(now);
     rc = db_require(s, id, "queued", e);
+    /* Predictions of an earlier stop would soon be older than the result. */
+    if (rc == 0)
+        rc = db_stmt(s, SQL_PREDICTION_CLEAR, &st, e);
+    if (rc == 0) {
+        db_int(s, st, ":id", id);
+        rc = db_run(s, st, e);
+    }
     if (rc == 0)
         rc = db_stmt(s, SQL_RUN_START, &st, e);
     if (rc == 0) {
