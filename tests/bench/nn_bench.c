@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Training and inference speed of the reference models, beside the measured
- * peak: nn_bench [VARIANT [THREADS [MODEL [BATCH]]]]
+ * peak: nn_bench [VARIANT [THREADS [MODEL [BATCH [train]]]]]
  */
 #include "config.h"
 
@@ -118,7 +118,7 @@ fail(const struct err *e)
 
 static void
 bench_model(const struct kern *k, const char *name, int threads, int batch,
-            double peak)
+            double peak, int train_only)
 {
     struct model_options mo = {threads, batch, 1};
     struct optim_options oo = {.kind = OPTIM_ADAM};
@@ -147,9 +147,12 @@ bench_model(const struct kern *k, const char *name, int threads, int batch,
     printf("%s %s threads %d batch %d: train %.0f/s %.1f%% of %.0f GFLOP/s",
            k->name, name, threads, batch, r,
            100 * r * spec_flops_train(&s) / peak, peak / 1e9);
-    r = rate(&b, forward_step);
-    printf(", forward %.0f/s %.1f%%\n", r,
-           100 * r * spec_flops_forward(&s) / peak);
+    if (!train_only) {
+        r = rate(&b, forward_step);
+        printf(", forward %.0f/s %.1f%%", r,
+               100 * r * spec_flops_forward(&s) / peak);
+    }
+    printf("\n");
     mem_free(b.x);
     mem_free(b.logits);
     mem_free(b.labels);
@@ -175,10 +178,10 @@ main(int argc, char **argv)
             continue;
         }
         if (argc <= 3 || !strcmp(argv[3], "ann")) {
-            bench_model(k, "ann", threads, batch, peak);
+            bench_model(k, "ann", threads, batch, peak, argc > 5);
         }
         if (argc <= 3 || !strcmp(argv[3], "cnn")) {
-            bench_model(k, "cnn", threads, batch, peak);
+            bench_model(k, "cnn", threads, batch, peak, argc > 5);
         }
     }
     return 0;
