@@ -12,7 +12,7 @@ struct conv_tile {
     const struct kern_conv *g;
 };
 
-/* One kernel row of weights that meet `in`: k * c_in products an element. */
+/* c_in weights in a row, and what they meet from `in` on. */
 SIMD void
 conv_taps(V acc[CONV_PIXELS][CONV_WIDTH], const float *in, const float *w,
           ptrdiff_t in_pix, ptrdiff_t w_row, int c_in, int pixels, int width)
@@ -43,6 +43,8 @@ conv_pixels_x_width(const struct conv_tile *t, int pixels, int width)
     const struct kern_conv *g = t->g;
     V acc[CONV_PIXELS][CONV_WIDTH];
     const float *w = t->w;
+    /* Taps of a kernel row that lie one after the other in the input. */
+    int run = g->in_pix == g->c_in ? g->k : 1;
 
     UNROLL
     for (int i = 0; i < pixels; i++) {
@@ -52,10 +54,10 @@ conv_pixels_x_width(const struct conv_tile *t, int pixels, int width)
         }
     }
     for (int ky = 0; ky < g->k; ky++) {
-        for (int kx = 0; kx < g->k; kx++) {
+        for (int kx = 0; kx < g->k; kx += run) {
             conv_taps(acc, t->in + ky * g->in_row + kx * g->in_pix, w,
-                      g->in_pix, g->c_out, g->c_in, pixels, width);
-            w += (ptrdiff_t)g->c_in * g->c_out;
+                      g->in_pix, g->c_out, run * g->c_in, pixels, width);
+            w += (ptrdiff_t)run * g->c_in * g->c_out;
         }
     }
     UNROLL
@@ -86,6 +88,7 @@ conv(float *restrict out, const float *restrict in, const float *restrict w,
      const float *restrict bias, int relu, const struct kern_conv *g)
 {
     struct conv_tile t = {.relu = relu, .g = g};
+    const struct shares row = shares_of(g->w, CONV_PIXELS);
     int width, pixels;
 
     for (int co = 0; co < g->c_out; co += width * V_LANES) {
@@ -93,8 +96,10 @@ conv(float *restrict out, const float *restrict in, const float *restrict w,
         t.w = w + co;
         t.bias = bias ? bias + co : NULL;
         for (int y = 0; y < g->h; y++) {
+            struct shares split = row;
+
             for (int x = 0; x < g->w; x += pixels) {
-                pixels = tile_rows(g->w - x, CONV_PIXELS);
+                pixels = shares_next(&split);
                 t.out = out + y * g->out_row + x * g->out_pix + co;
                 t.in = in + y * g->in_row + x * g->in_pix;
                 conv_tiles[pixels][width](&t);

@@ -32,6 +32,7 @@ dw_rows_x_width(const struct dw_tile *t, int rows, int width)
         const float *d = t->dout + y * g->out_row;
         ptrdiff_t at = y * g->in_row;
 
+        UNROLL_2
         for (int x = 0; x < g->w; x++) {
             V dv[DW_WIDTH];
 
@@ -87,6 +88,27 @@ dw_bias(float *db, const float *dout, const struct kern_conv *g)
     v_store(db, sum);
 }
 
+/* A row of dw: a weight's place, and what it meets at output (0, 0). */
+struct dw_place {
+    const float *in;
+    int kx, ci;
+};
+
+/* Counted on, not divided: a division costs as much as two pixels of a tile. */
+static inline void
+dw_next(struct dw_place *p, const struct kern_conv *g)
+{
+    p->in++;
+    if (++p->ci == g->c_in) {
+        p->ci = 0;
+        p->in += g->in_pix - g->c_in;
+        if (++p->kx == g->k) {
+            p->kx = 0;
+            p->in += g->in_row - g->k * g->in_pix;
+        }
+    }
+}
+
 static void
 conv_dw(float *restrict dw, float *restrict db, const float *restrict in,
         const float *restrict dout, const struct kern_conv *g)
@@ -96,16 +118,18 @@ conv_dw(float *restrict dw, float *restrict db, const float *restrict in,
     int width, rows;
 
     for (int co = 0; co < g->c_out; co += width * V_LANES) {
+        struct dw_place place = {.in = in};
+        struct shares split;
+
         width = tile_width((g->c_out - co) / V_LANES, DW_WIDTH);
+        split = shares_of(total, DW_ROWS_OF(width));
         t.dout = dout + co;
         for (int row = 0; row < total; row += rows) {
-            rows = tile_rows(total - row, DW_ROWS_OF(width));
+            rows = shares_next(&split);
             t.dw = dw + (ptrdiff_t)row * g->c_out + co;
             for (int i = 0; i < rows; i++) {
-                int tap = (row + i) / g->c_in, ci = (row + i) % g->c_in;
-
-                t.in[i] =
-                    in + tap / g->k * g->in_row + tap % g->k * g->in_pix + ci;
+                t.in[i] = place.in;
+                dw_next(&place, g);
             }
             dw_tiles[rows][width](&t);
         }

@@ -6,7 +6,7 @@
  */
 
 /* Rows of b that pass before the next panel: they stay in the L1 cache. */
-enum { GEMM_BLOCK = 96 };
+enum { GEMM_BLOCK = 192 };
 
 struct gemm_tile {
     float *c;
@@ -87,12 +87,12 @@ static void (*const gemm_tiles[GEMM_ROWS + 1][GEMM_WIDTH + 1])(
 
 /* One panel of columns, all rows, one block of k. */
 static void
-gemm_panel(struct gemm_tile *t, int m, int width)
+gemm_panel(struct gemm_tile *t, struct shares split, int m, int width)
 {
     int rows;
 
     for (int i = 0; i < m; i += rows) {
-        rows = tile_rows(m - i, GEMM_ROWS);
+        rows = shares_next(&split);
         gemm_tiles[rows][width](t);
         t->a += rows * t->a_row;
         t->c += rows * t->c_row;
@@ -109,6 +109,7 @@ gemm(float *restrict c, ptrdiff_t c_row, const float *restrict a,
                           .a_col = a_col,
                           .b_row = b_row,
                           .load = accumulate};
+    const struct shares split = shares_of(m, GEMM_ROWS);
     int p = 0;
 
     do {
@@ -122,7 +123,7 @@ gemm(float *restrict c, ptrdiff_t c_row, const float *restrict a,
             t.b = b + p * b_row + j;
             t.c = c + j;
             t.bias = bias ? bias + j : NULL;
-            gemm_panel(&t, m, width);
+            gemm_panel(&t, split, m, width);
         }
         bias = NULL;
         t.load = 1;
@@ -137,8 +138,8 @@ transpose(float *restrict t, ptrdiff_t t_row, const float *restrict s,
 {
     int m_whole = m / V_LANES * V_LANES, n_whole = n / V_LANES * V_LANES;
 
-    for (int i = 0; i < m_whole; i += V_LANES) {
-        for (int j = 0; j < n_whole; j += V_LANES) {
+    for (int j = 0; j < n_whole; j += V_LANES) {
+        for (int i = 0; i < m_whole; i += V_LANES) {
             V r[V_LANES];
 
             UNROLL

@@ -11,14 +11,26 @@ tile_width(int left, int max)
     return max;
 }
 
-/* Rows in the next tile when `left` rows go into tiles of at most `max`: even
- * shares, so that no tile is left with too few rows to hide latency. */
-static inline int
-tile_rows(int left, int max)
-{
-    int tiles = (left + max - 1) / max;
+/* Even shares of rows in tiles of at most `max`, so that no tile is left with
+ * too few rows to hide latency: `larger` tiles of size + 1, then those of size.
+ */
+struct shares {
+    int size, larger;
+};
 
-    return (left + tiles - 1) / tiles;
+static inline struct shares
+shares_of(int rows, int max)
+{
+    int tiles = (rows + max - 1) / max;
+
+    return (struct shares){rows / tiles, rows % tiles};
+}
+
+/* Rows of the next tile. */
+static inline int
+shares_next(struct shares *s)
+{
+    return s->size + (s->larger-- > 0);
 }
 
 /* The first n < V_LANES floats at p; the other lanes are 0. */

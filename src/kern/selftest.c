@@ -2,8 +2,8 @@
 /*
  * A variant against the scalar truth, at start-up.  Each check runs the two on
  * the same inputs, and the scalar kernel once more on the inputs' magnitudes:
- * that gives the sum of |a b| behind each element.  A sum of n products is off by
- * at most n + 1 half-eps times it, so two roundings differ by n + 1 eps.
+ * that gives the sum of |a b| behind each element.  A sum of n products is off
+ * by at most n + 1 half-eps times it, so two roundings differ by n + 1 eps.
  */
 #include "config.h"
 

@@ -21,11 +21,14 @@
 #define SIMD static inline __attribute__((always_inline, unused))
 
 /* Unrolls the next loop, whose count is a constant, completely: only then do
- * arrays of V live in registers. */
+ * arrays of V live in registers.  UNROLL_2: two rounds at a time, which halves
+ * the counting in short loops. */
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_2 _Pragma("clang loop unroll_count(2)")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_2 _Pragma("GCC unroll 2")
 #endif
 
 /* X(rows, width) for 1 to 6, 9 or 14 rows: the tiles that are instantiated. */
