@@ -63,11 +63,11 @@ print_differing(struct cli *c, const struct comparison *k, struct err *e)
     str_init(&text);
     int rc = open_table(c, k, "", &t, e);
     for (int f = 0; rc == 0 && f < k->varying.n; f++) {
-        if (!k->varying.differs[f]) {
+        differ += k->varying.differs[f];
+        if (!varying_shown(&k->varying, f)) {
             continue;
         }
         const char *name = k->varying.columns[f];
-        differ++;
         rc = table_cell(t, name, 0, e);
         for (int i = 0; rc == 0 && i < k->n; i++) {
             const struct cell *cell = record_cell(&k->runs[i].record, name);

@@ -49,7 +49,7 @@ table_columns(const struct varying *v, struct output_column *out)
     }
     for (int i = 0; i < v->n && n < MAX_COLUMNS - N_RIGHT; i++) {
         /* The epochs are in the column k/N already. */
-        if (v->differs[i] && strcmp(v->columns[i], "epochs") != 0) {
+        if (varying_shown(v, i) && strcmp(v->columns[i], "epochs") != 0) {
             out[n++] =
                 (struct output_column){.name = v->columns[i],
                                        .title = run_heading(v->columns[i]),

@@ -15,7 +15,8 @@ varying_init(struct varying *v, struct err *e)
     v->columns = mem_zalloc((size_t)n, sizeof *v->columns);
     v->first = mem_zalloc((size_t)n, sizeof *v->first);
     v->differs = mem_zalloc((size_t)n, sizeof *v->differs);
-    if (!v->columns || !v->first || !v->differs) {
+    v->blank = mem_zalloc((size_t)n, sizeof *v->blank);
+    if (!v->columns || !v->first || !v->differs || !v->blank) {
         varying_release(v);
         return err_nomem(e, "the columns", (size_t)n * sizeof *v->first);
     }
@@ -35,6 +36,7 @@ varying_release(struct varying *v)
     mem_free(v->columns);
     mem_free(v->first);
     mem_free(v->differs);
+    mem_free(v->blank);
     *v = (struct varying){0};
 }
 
@@ -58,6 +60,7 @@ varying_row(const struct row *r, void *arg, struct err *e)
         }
         str_clear(&text);
         output_cell(&text, &r->cells[i]);
+        v->blank[k] |= text.len == 0;
         if (!v->first[k]) {
             v->first[k] = mem_strdup(text.s);
             if (!v->first[k] || str_failed(&text)) {
@@ -71,6 +74,20 @@ varying_row(const struct row *r, void *arg, struct err *e)
     v->rows++;
     str_release(&text);
     return rc;
+}
+
+int
+varying_shown(const struct varying *v, int i)
+{
+    if (!v->differs[i]) {
+        return 0;
+    }
+    for (int k = 0; k < v->n && strcmp(v->columns[i], "spec") == 0; k++) {
+        if (strcmp(v->columns[k], "preset") == 0) {
+            return v->blank[k];
+        }
+    }
+    return 1;
 }
 
 const char *

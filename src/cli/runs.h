@@ -15,9 +15,13 @@ struct varying {
     const char **columns; /* their names */
     char **first;
     int *differs;
+    int *blank; /* 1: some row has no value */
     int rows;
 };
 int varying_init(struct varying *v, struct err *e) MUST_CHECK;
+/* Whether field i is worth a column: it differs, and where all runs have a
+ * preset, the layers do not say it again. */
+int varying_shown(const struct varying *v, int i);
 void varying_release(struct varying *v);
 /* A row_fn; arg is the struct varying.  Rows may have other columns too. */
 int varying_row(const struct row *r, void *arg, struct err *e) MUST_CHECK;

@@ -74,6 +74,16 @@ run
 works 'alone: the newest runs'
 says 'are listed' 'finished'
 
+run --quiet train --data tiny.csv --epochs 1 --preset cnn --batch-size 50
+run ls --filter 'id>=4'
+says 'two presets differ' ' preset '
+[ "$(grep -c 'conv' out)" = 0 ]
+result 'and say the layers' $?
+run compare 1 5
+says 'layers of no preset are said' 'spec.*dense 16'
+run rm @last
+run rm --purge
+
 # ---- show, log --------------------------------------------------------------
 
 run show 1
