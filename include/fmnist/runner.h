@@ -29,10 +29,10 @@ struct runner_hooks {
 
 /*
  * Trains the queued run `id` on d and records everything.  d is loaded already;
- * its identity must be the run's, else the run fails and the message names both.
- * It goes on from its checkpoint if it has one, whose kernel and numerics must
- * be these, else it stays queued.  The run ends finished, stopped or failed; a
- * failure is also returned.
+ * its identity must be the run's, else the run fails and the message names
+ * both.  It goes on from its checkpoint if it has one, whose kernel and
+ * numerics must be these, else it stays queued.  The run ends finished, stopped
+ * or failed; a failure is also returned.
  */
 int runner_execute(struct store *s, int64_t id, const struct dataset *d,
                    const struct kern *k, int threads,

@@ -140,7 +140,7 @@ check_identity(struct job *j, struct err *e)
     return rc;
 }
 
-/* ---- while it trains ------------------------------------------------------ */
+/* ---- while it trains ---------------------------------------------------- */
 
 static enum trainer_verdict
 on_batch(const struct batch_report *r, void *arg)
@@ -220,7 +220,7 @@ work(struct job *j, struct trainer_result *out, struct err *e)
     return rc;
 }
 
-/* ---- its end -------------------------------------------------------------- */
+/* ---- its end ------------------------------------------------------------ */
 
 /* Writes down how a run failed.  The first fault is the one to pass up, so a
  * store that is at fault itself only gets the attempt. */

@@ -176,7 +176,7 @@ in_range(const struct hyper_field *f, double v)
            (f->open_max ? v < f->max : v <= f->max);
 }
 
-/* ---- texts ---------------------------------------------------------------- */
+/* ---- texts -------------------------------------------------------------- */
 
 /* The rate to show for a spec: the one its dropout layers share, the highest
  * where they differ, 0 where there are none. */
@@ -264,7 +264,7 @@ set_text(struct hyper *h, const struct hyper_field *f, const char *text,
     return 0;
 }
 
-/* ---- one field ------------------------------------------------------------ */
+/* ---- one field ---------------------------------------------------------- */
 
 int
 hyper_preset(const char *preset, struct hyper *out, struct err *e)
@@ -417,7 +417,7 @@ hyper_get(const struct hyper *h, const struct hyper_field *f, struct str *out)
     }
 }
 
-/* ---- all together --------------------------------------------------------- */
+/* ---- all together ------------------------------------------------------- */
 
 /* A value that was not set from text may be anything. */
 static int

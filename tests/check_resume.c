@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+#include "train_support.h"
+
+struct variety {
+    const char *spec;
+    const char *pairs[9]; /* field, value, … */
+};
+
+static const struct variety VARIETIES[] = {
+    {ANN, {"momentum", "0.9", "nesterov", "1", "weight_decay", "0.001"}},
+    {ANN, {"schedule", "cosine", "warmup", "1", "lr", "0.1"}},
+    {ANN, {"optimizer", "adam", "lr", "0.003", "augment", "shift:2+erase:5"}},
+    {CNN, {"optimizer", "adamw", "lr", "0.01", "weight_decay", "0.01"}},
+    {CNN,
+     {"val_fraction", "0.2", "label_smoothing", "0.1", "schedule", "onecycle"}},
+    {ANN, {"val_fraction", "0.25", "patience", "2", "lr", "0.8"}},
+};
+
+START_TEST(resumes_to_the_same_bits)
+{
+    const struct variety *v = &VARIETIES[_i];
+    struct hyper h;
+    struct record whole = {0};
+
+    configure(&h, v->spec);
+    for (int i = 0; v->pairs[i]; i += 2) {
+        struct err e = {0};
+
+        ck_assert_msg(
+            hyper_set(&h, hyper_field(v->pairs[i]), v->pairs[i + 1], &e) == 0,
+            "%s", e.msg);
+    }
+    finishes(&h, 2, &whole);
+    for (int epoch = 1; epoch < whole.max_epoch; epoch++) {
+        struct record c = {0};
+
+        ck_assert_int_eq(train(&h, 1, &whole, epoch, &c), 0);
+        ck_assert_int_eq(c.reports, whole.max_epoch - epoch);
+        same_from(&whole, &c, epoch + 1);
+        record_release(&c);
+    }
+    record_release(&whole);
+}
+END_TEST
+
+/* A checkpoint of the last epoch only needs its predictions made. */
+START_TEST(resumes_at_the_end)
+{
+    struct hyper h;
+    struct record whole = {0}, c = {0};
+
+    configure(&h, ANN);
+    finishes(&h, 1, &whole);
+    ck_assert_int_eq(train(&h, 1, &whole, 5, &c), 0);
+    ck_assert_int_eq(c.result.end, TRAINER_FINISHED);
+    ck_assert_int_eq(c.reports, 0);
+    ck_assert_int_eq(c.result.epochs_done, 5);
+    same_predictions(&whole.result.predictions, &c.result.predictions);
+    record_release(&c);
+    record_release(&whole);
+}
+END_TEST
+
+START_TEST(resume_refuses_what_does_not_fit)
+{
+    struct hyper h;
+    struct record whole = {0}, c = {0};
+
+    configure(&h, ANN);
+    h.epochs = 2;
+    h.val_fraction = 0.2;
+    finishes(&h, 1, &whole);
+    h.batch_size = 16;
+    ck_assert_int_eq(train(&h, 1, &whole, 2, &c), ERR_FAIL);
+    ck_assert_ptr_nonnull(strstr(c.e.msg, "batches"));
+    h.batch_size = 32;
+    checkpoint_release(&whole.best[whole.result_epoch[1] - 1]);
+    ck_assert_int_eq(train(&h, 1, &whole, 2, &c), ERR_FAIL);
+    ck_assert_ptr_nonnull(strstr(c.e.msg, "best"));
+    ck_assert_uint_eq(c.result.predictions.n, 0);
+    ((char *)whole.last[1].state)[whole.last[1].state_size / 16] ^= 1;
+    whole.last[1].state_size -= 4;
+    ck_assert_int_lt(train(&h, 1, &whole, 2, &c), 0);
+    h.val_fraction = 0;
+    configure(&h, "dense 17 relu dense 10");
+    ck_assert_int_lt(train(&h, 1, &whole, 1, &c), 0);
+    record_release(&c);
+    record_release(&whole);
+}
+END_TEST
+
+START_TEST(stops_after_the_epoch)
+{
+    struct hyper h;
+    struct record whole = {0}, c = {0};
+
+    configure(&h, ANN);
+    finishes(&h, 1, &whole);
+    c.stop_at = 7; /* the second batch of epoch 2 */
+    c.verdict = TRAINER_STOP_AFTER_EPOCH;
+    c.due_every = 100;
+    ck_assert_int_eq(train(&h, 1, NULL, 0, &c), 0);
+    ck_assert_int_eq(c.result.end, TRAINER_STOPPED);
+    ck_assert_int_eq(c.result.epochs_done, 2);
+    ck_assert_int_eq(c.batches, 10);
+    ck_assert_int_eq(c.final[1], 1);
+    ck_assert_int_eq(c.reports, 2);
+    ck_assert(same_checkpoint(&c.last[1], &whole.last[1]));
+    result_agrees(&c);
+    record_release(&c);
+    /* In the last epoch there is nothing to stop. */
+    memset(&c, 0, sizeof c);
+    c.stop_at = 22;
+    c.verdict = TRAINER_STOP_AFTER_EPOCH;
+    ck_assert_int_eq(train(&h, 1, NULL, 0, &c), 0);
+    ck_assert_int_eq(c.result.end, TRAINER_FINISHED);
+    record_release(&c);
+    record_release(&whole);
+}
+END_TEST
+
+START_TEST(stops_at_once)
+{
+    struct hyper h;
+    struct record whole = {0}, c = {0};
+
+    configure(&h, ANN);
+    finishes(&h, 1, &whole);
+    c.stop_at = 17; /* the second batch of epoch 4 */
+    c.verdict = TRAINER_STOP_NOW;
+    c.due_every = 2; /* a checkpoint of epoch 2, but none of epoch 3 */
+    ck_assert_int_eq(train(&h, 1, NULL, 0, &c), 0);
+    ck_assert_int_eq(c.result.end, TRAINER_STOPPED);
+    ck_assert_int_eq(c.batches, 17);
+    ck_assert_int_eq(c.result.epochs_done, 3);
+    ck_assert_int_eq(c.reports, 4);
+    ck_assert_int_eq(c.final[2], 1);
+    ck_assert_ptr_null(c.last[0].weights);
+    ck_assert(same_checkpoint(&c.last[1], &whole.last[1]));
+    ck_assert(same_checkpoint(&c.last[2], &whole.last[2]));
+    ck_assert(same_figures(&c.epochs[2], &whole.epochs[2]));
+    result_agrees(&c);
+    record_release(&c);
+    /* Before the first epoch's end there is nothing to keep. */
+    memset(&c, 0, sizeof c);
+    c.stop_at = 1;
+    c.verdict = TRAINER_STOP_NOW;
+    ck_assert_int_eq(train(&h, 1, NULL, 0, &c), 0);
+    ck_assert_int_eq(c.result.end, TRAINER_STOPPED);
+    ck_assert_int_eq(c.result.epochs_done, 0);
+    ck_assert_int_eq(c.result.result_epoch, 0);
+    ck_assert_uint_eq(c.result.predictions.n, 0);
+    ck_assert_int_eq(c.reports, 0);
+    record_release(&c);
+    record_release(&whole);
+}
+END_TEST
+
+START_TEST(best_epoch_and_patience)
+{
+    struct hyper h;
+    struct record c = {0};
+    int best = 0;
+
+    configure(&h, ANN);
+    h.val_fraction = 0.25;
+    h.lr = 0.8;
+    h.epochs = 12;
+    h.patience = 3;
+    c.due_every = 5;
+    finishes(&h, 1, &c);
+    for (int i = 1; i < c.max_epoch; i++) {
+        if (c.epochs[i].val_loss < c.epochs[best].val_loss) {
+            best = i;
+        }
+        ck_assert_int_eq(c.result_epoch[i], best + 1);
+        ck_assert(!c.best[i].weights == (best != i));
+        ck_assert(!c.best[i].weights || c.last[i].weights);
+    }
+    ck_assert_int_eq(c.result.result_epoch, best + 1);
+    ck_assert_int_lt(c.max_epoch, 12);
+    ck_assert_int_eq(c.max_epoch, best + 1 + 3);
+    ck_assert_int_eq(c.final[c.max_epoch - 1], 1);
+    ck_assert_ptr_nonnull(c.last[c.max_epoch - 1].weights);
+    record_release(&c);
+}
+END_TEST
+
+/* With steps that change nothing every val_loss ties with the first. */
+START_TEST(earliest_of_ties_is_best)
+{
+    struct hyper h;
+    struct record c = {0};
+
+    configure(&h, ANN);
+    h.val_fraction = 0.25;
+    h.lr = 1e-30;
+    h.patience = 4;
+    h.epochs = 12;
+    finishes(&h, 1, &c);
+    ck_assert_int_eq(c.result.result_epoch, 1);
+    ck_assert_int_eq(c.max_epoch, 5);
+    record_release(&c);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("resume");
+    TCase *tc = tcase_create("resume");
+    int n = (int)(sizeof VARIETIES / sizeof *VARIETIES);
+
+    /* libgomp's threads do not survive a fork. */
+    setenv("CK_FORK", "no", 1);
+    tcase_add_checked_fixture(tc, train_setup, train_teardown);
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, resumes_to_the_same_bits, 0, n);
+    tcase_add_test(tc, resumes_at_the_end);
+    tcase_add_test(tc, resume_refuses_what_does_not_fit);
+    tcase_add_test(tc, stops_after_the_epoch);
+    tcase_add_test(tc, stops_at_once);
+    tcase_add_test(tc, best_epoch_and_patience);
+    tcase_add_test(tc, earliest_of_ties_is_best);
+    suite_add_tcase(s, tc);
+    return run_suites(s, NULL);
+}
