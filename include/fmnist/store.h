@@ -218,6 +218,12 @@ int store_dataset_find(struct store *s, const char *name,
 int store_dataset_name(struct store *s, int64_t id, const char *name,
                        const char (*class_names)[CLASS_NAME_MAX],
                        struct err *e) MUST_CHECK;
+/* Both in one transaction.  *before is the set's row as it was, or has id 0
+ * where the database did not know the set. */
+int store_dataset_add(struct store *s, const struct dataset *d,
+                      const char *name,
+                      const char (*class_names)[CLASS_NAME_MAX],
+                      struct dataset_row *before, struct err *e) MUST_CHECK;
 int store_dataset_locate(struct store *s, int64_t id, const char *source,
                          struct err *e) MUST_CHECK;
 int store_datasets(struct store *s, row_fn fn, void *arg,

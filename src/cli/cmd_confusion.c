@@ -6,7 +6,14 @@
 
 static const char *const CELLS[] = {"counts", "row", "column", NULL};
 
+/* What the cells are, where it is not counts. */
+static const char *const CELLS_MEAN[] = {
+    "", "cells are per cent of the images of a class (truth)\n",
+    "cells are per cent of the images taken for a class (predicted)\n"};
+
 static const struct cli_option OPTIONS[] = {
+    {.name = "json", .help = "one object, the counts as rows of the matrix"},
+    {.name = "csv", .help = "truth,predicted,count of every cell"},
     {.name = "epoch",
      .type = CLI_INT,
      .arg = "E",
@@ -57,7 +64,7 @@ add_text(struct str *b, struct cli *c, const struct confusion *m, int epoch,
     subject_add_name(b, &s->run);
     str_addf(b, ", epoch %d: %u of %u test images right, ", epoch, right, n);
     format_percent(b, n ? (double)right / n : 0);
-    str_add(b, "\n\n");
+    str_addf(b, "\n%s\n", CELLS_MEAN[cells]);
     art_confusion(m, s->data.class_names, (enum art_cells)cells, &style, b);
     add_pairs(b, m, s);
 }
@@ -87,7 +94,7 @@ add_json(struct str *b, const struct confusion *m, int epoch,
 static int
 write_rows(struct cli *c, const struct confusion *m, struct err *e)
 {
-    static const struct output_spec spec = {.id = "truth"};
+    static const struct output_spec spec = {0};
     struct output *o;
     int rc = output_open(c, &spec, &o, e);
     for (int i = 0; !rc && i < N_CLASSES * N_CLASSES; i++) {
@@ -114,6 +121,11 @@ run_confusion(struct cli *c, struct err *e)
     int epoch = (int)cli_int(c, "epoch", 0);
 
     int rc = output_mode(c, &mode, e);
+    if (!rc && mode != OUTPUT_TABLE && cli_given(c, "cells")) {
+        rc = err_set(e, ERR_USAGE,
+                     "--json and --csv have counts; they exclude "
+                     "--cells");
+    }
     if (!rc) {
         rc = subject_load(c, c->argv[0], &s, e);
     }
@@ -124,7 +136,7 @@ run_confusion(struct cli *c, struct err *e)
         return rc;
     }
     epoch = epoch ? epoch : s.run.result_epoch;
-    if (mode == OUTPUT_CSV || mode == OUTPUT_IDS) {
+    if (mode == OUTPUT_CSV) {
         return write_rows(c, &m, e);
     }
     struct str b;
@@ -145,7 +157,6 @@ const struct cli_command cmd_confusion = {
     .summary = "which classes a run takes for which",
     .group = GROUP_EVALUATE,
     .options = OPTIONS,
-    .takes = CLI_TAKES_OUTPUT,
     .min = 1,
     .max = 1,
     .examples = "fmnist-tui confusion @best\n"

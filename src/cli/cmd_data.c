@@ -101,10 +101,22 @@ const struct cli_command cmd_data_info = {
 
 /* ---- data ls -- */
 
+static const struct output_column LS_COLUMNS[] = {
+    {"id", NULL, FORM_PLAIN, NULL, 4},
+    {"name", NULL, FORM_PLAIN, NULL, 0},
+    {"n_images", "images", FORM_PLAIN, NULL, 1},
+    {"n_fixed_test", "own test", FORM_PLAIN, NULL, 5},
+    {"runs", NULL, FORM_PLAIN, NULL, 3},
+    {"source", NULL, FORM_PLAIN, NULL, 2},
+};
+
 static int
 run_ls(struct cli *c, struct err *e)
 {
-    static const struct output_spec spec = {0};
+    static const struct output_spec spec = {
+        .columns = LS_COLUMNS,
+        .n_columns = sizeof(LS_COLUMNS) / sizeof(LS_COLUMNS[0]),
+    };
     struct output *o = NULL;
     int empty = 0;
 
@@ -214,11 +226,11 @@ run_add(struct cli *c, struct err *e)
     char names[N_CLASSES][CLASS_NAME_MAX];
     const char *name = cli_text(c, "name");
     const char *classes = cli_text(c, "class-names");
+    struct dataset_row before;
     struct dataset *d = NULL;
-    int64_t id = 0;
 
     if (!name) {
-        return err_set(e, ERR_USAGE, "data add: --name is needed");
+        return err_set(e, ERR_USAGE, "--name is needed");
     }
     int rc = check_name(name, e);
     if (!rc && classes) {
@@ -231,15 +243,16 @@ run_add(struct cli *c, struct err *e)
         rc = cli_store(c, STORE_WRITE, e);
     }
     if (!rc) {
-        rc = store_dataset_put(c->store, d, &id, e);
-    }
-    if (!rc) {
-        rc = store_dataset_name(
-            c->store, id, name,
-            classes ? (const char(*)[CLASS_NAME_MAX])names : NULL, e);
+        rc = store_dataset_add(
+            c->store, d, name,
+            classes ? (const char(*)[CLASS_NAME_MAX])names : NULL, &before, e);
     }
     if (!rc) {
         cli_message(c, "%s: %u images, sha256 %s", name, d->n, d->sha256);
+    }
+    if (!rc && before.id && strcmp(before.name, name) != 0) {
+        cli_message(c, "the same images were called \"%s\" until now",
+                    before.name);
     }
     dataset_free(d);
     return rc;
@@ -265,7 +278,7 @@ run_locate(struct cli *c, struct err *e)
     struct dataset_row row;
     struct dataset *d = NULL;
 
-    int rc = cli_store(c, STORE_WRITE, e);
+    int rc = cli_store_existing(c, e);
     if (!rc) {
         rc = store_dataset_find(c->store, c->argv[0], &row, e);
     }

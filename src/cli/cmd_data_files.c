@@ -44,15 +44,18 @@ static int
 run_sample(struct cli *c, struct err *e)
 {
     const char *word = cli_text(c, "data"), *path = cli_text(c, "output");
+    uint32_t n = (uint32_t)cli_int(c, "count", 6000);
     struct dataset *d = NULL;
 
     if (!path) {
-        return err_set(e, ERR_USAGE, "data sample: --output is needed");
+        return err_set(e, ERR_USAGE, "--output is needed");
     }
     int rc = data_arg_load(c, word ? word : "full", &d, e);
     if (!rc) {
-        rc = dataset_sample(d, (uint32_t)cli_int(c, "count", 6000),
-                            (uint64_t)cli_int(c, "seed", 0), path, e);
+        rc = dataset_sample(d, n, (uint64_t)cli_int(c, "seed", 0), path, e);
+    }
+    if (!rc) {
+        cli_message(c, "%s: %u images of %s", path, n, d->name);
     }
     dataset_free(d);
     return rc;
@@ -89,14 +92,14 @@ static const struct cli_option SPLIT_OPTIONS[] = {
      .type = CLI_REAL,
      .arg = "F",
      .min = 0,
-     .max = 0.9,
+     .max = 1,
      .help = "part of each class to test with",
      .preset = "0.2; not with full"},
     {.name = "val-fraction",
      .type = CLI_REAL,
      .arg = "F",
      .min = 0,
-     .max = 0.9,
+     .max = 1,
      .help = "part of the training images to choose the epoch with",
      .preset = "0"},
     {.name = "csv", .help = "image,part of every image"},
@@ -147,6 +150,12 @@ run_split(struct cli *c, struct err *e)
 
     str_init(&b);
     int rc = data_arg_load(c, word ? word : "small", &d, e);
+    if (!rc && d->n_fixed_test > 0 && cli_given(c, "test-fraction")) {
+        rc = err_set(e, ERR_USAGE,
+                     "--test-fraction: the data set \"%s\" has a test part "
+                     "of its own",
+                     d->name);
+    }
     if (!rc) {
         double fallback = d->n_fixed_test > 0 ? 0 : 0.2;
         rc = split_make(d, (uint64_t)cli_int(c, "split-seed", 0),

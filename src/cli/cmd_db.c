@@ -81,7 +81,7 @@ static int
 run_vacuum(struct cli *c, struct err *e)
 {
     uint64_t before = 0, after = 0;
-    int rc = cli_store(c, STORE_WRITE, e);
+    int rc = cli_store_existing(c, e);
     if (!rc) {
         rc = store_vacuum(c->store, &before, &after, e);
     }
@@ -142,6 +142,33 @@ static const struct cli_option PRUNE_OPTIONS[] = {
     {.name = "dry-run", .help = "only say how much each would free"},
     {0}};
 
+/* Only what was asked for is counted. */
+static void
+say_prune(struct cli *c, const struct prune_options *o,
+          const struct prune_result *r, const char *verb)
+{
+    const struct {
+        int asked;
+        int64_t n;
+        const char *before, *what;
+    } parts[] = {
+        {o->checkpoints, r->checkpoints, "", "checkpoint"},
+        {o->predictions, r->predictions, "predictions of ", "epoch"},
+        {o->trash, r->runs, "", "run"},
+    };
+    struct str b;
+    str_init(&b);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (parts[i].asked) {
+            str_addf(&b, "%s %s%lld %s%s", b.len ? "," : "", parts[i].before,
+                     (long long)parts[i].n, parts[i].what,
+                     parts[i].n == 1 ? "" : "s");
+        }
+    }
+    cli_message(c, "%s %.1f MB:%s", verb, (double)r->bytes / 1e6, b.s);
+    str_release(&b);
+}
+
 static int
 run_prune(struct cli *c, struct err *e)
 {
@@ -155,24 +182,19 @@ run_prune(struct cli *c, struct err *e)
 
     if (!o.checkpoints && !o.predictions && !o.trash) {
         return err_set(e, ERR_USAGE,
-                       "db prune: say what to free: "
-                       "--checkpoints, --predictions, --trash");
+                       "say what to free: --checkpoints, --predictions, "
+                       "--trash");
     }
-    int rc =
-        cli_store(c, cli_given(c, "dry-run") ? STORE_READ : STORE_WRITE, e);
+    int dry = cli_given(c, "dry-run");
+    int rc = dry ? cli_store(c, STORE_READ, e) : cli_store_existing(c, e);
     if (!rc) {
         rc = store_prune(c->store, &o, &r, e);
     }
     if (rc) {
         return rc;
     }
-    cli_message(c,
-                "%s %.1f MB: %lld checkpoints, predictions of %lld epochs, "
-                "%lld runs",
-                cli_given(c, "dry-run") ? "would free" : "freeing",
-                (double)r.bytes / 1e6, (long long)r.checkpoints,
-                (long long)r.predictions, (long long)r.runs);
-    if (cli_given(c, "dry-run")) {
+    say_prune(c, &o, &r, dry ? "would free" : "freeing");
+    if (dry) {
         return 0;
     }
     o.dry_run = 0;

@@ -4,6 +4,9 @@
 #include "cli/output.h"
 #include "cli/subject.h"
 
+#include <assert.h>
+#include <string.h>
+
 #include "fmnist/filter.h"
 #include "fmnist/mem.h"
 #include "fmnist/sys.h"
@@ -46,8 +49,7 @@ export_weights(struct cli *c, const struct run_ids *ids, struct err *e)
     struct run r;
 
     if (ids->n != 1) {
-        return err_set(e, ERR_USAGE,
-                       "export: --weights writes one run, %zu are named",
+        return err_set(e, ERR_USAGE, "--weights writes one run, %zu are named",
                        ids->n);
     }
     int rc = store_run_get(c->store, ids->ids[0], &r, e);
@@ -59,7 +61,8 @@ export_weights(struct cli *c, const struct run_ids *ids, struct err *e)
         rc = sys_write_file(path, w.weights, w.weights_size, e);
     }
     if (!rc) {
-        cli_message(c, "%s: weights of run %lld after epoch %d", path,
+        cli_message(c, "%s: weights of run %lld after epoch %d",
+                    strcmp(path, "-") == 0 ? "standard output" : path,
                     (long long)r.id, w.epoch);
     }
     checkpoint_release(&w);
@@ -69,53 +72,51 @@ export_weights(struct cli *c, const struct run_ids *ids, struct err *e)
 /* ---- CSV -- */
 
 struct csv_writer {
-    struct cli *c;
+    struct output *out;
     int64_t run_id;
-    int header_done;
-    struct str b;
 };
 
+/* The row with run_id before it. */
 static int
 csv_row(const struct row *r, void *arg, struct err *e)
 {
     struct csv_writer *w = arg;
-    if (!w->header_done) {
-        str_add(&w->b, "run_id");
-        for (int i = 0; i < r->n; i++) {
-            str_addc(&w->b, ',');
-            str_add_csv(&w->b, r->names[i]);
+    struct row_builder b;
+    row_begin(&b);
+    row_int(&b, "run_id", w->run_id);
+    assert(r->n < ROW_MAX);
+    for (int i = 0; i < r->n; i++) {
+        b.names[b.row.n] = r->names[i];
+        if (r->cells) {
+            b.cells[b.row.n] = r->cells[i];
         }
-        str_add(&w->b, "\r\n");
-        w->header_done = 1;
+        b.row.n++;
     }
-    if (r->cells) {
-        str_addf(&w->b, "%lld", (long long)w->run_id);
-        for (int i = 0; i < r->n; i++) {
-            str_addc(&w->b, ',');
-            output_cell(&w->b, &r->cells[i]);
-        }
-        str_add(&w->b, "\r\n");
-    }
-    return w->b.len > 65536 ? output_text(w->c, &w->b, e) : 0;
+    b.row.cells = r->cells ? b.cells : NULL;
+    return output_row(&b.row, w->out, e);
 }
 
 static int
 export_csv(struct cli *c, const struct run_ids *ids, struct err *e)
 {
+    static const struct output_spec spec = {0};
     enum run_rows what = TABLE_ROWS[cli_choice(c, "table", 0)];
-    struct csv_writer w = {.c = c};
-    int rc = 0;
+    struct csv_writer w = {0};
 
-    str_init(&w.b);
+    int rc = output_open(c, &spec, &w.out, e);
     for (size_t i = 0; !rc && i < ids->n; i++) {
         w.run_id = ids->ids[i];
         rc = store_run_rows(c->store, w.run_id, what, csv_row, &w, e);
     }
-    if (!rc) {
-        rc = output_text(c, &w.b, e);
+    if (!rc && ids->n == 0) {
+        /* No run has the id 0: the header alone. */
+        rc = store_run_rows(c->store, 0, what, csv_row, &w, e);
     }
-    str_release(&w.b);
-    return rc;
+    if (rc) {
+        output_free(w.out);
+        return rc;
+    }
+    return output_close(w.out, e);
 }
 
 /* ---- JSON -- */
@@ -231,8 +232,7 @@ named_runs(struct cli *c, struct run_ids *ids, struct err *e)
         return cli_runs(c, c->argc, ids, e);
     }
     if (c->argc > 0 || cli_given(c, "filter")) {
-        return err_set(e, ERR_USAGE,
-                       "export: --all goes without RUN and --filter");
+        return err_set(e, ERR_USAGE, "--all goes without RUN and --filter");
     }
     struct run_query q = {.columns = columns, .n_columns = 1, .sort = "id"};
     int rc = cli_store(c, STORE_READ, e);
@@ -247,8 +247,13 @@ run_export(struct cli *c, struct err *e)
         cli_given(c, "csv") + cli_given(c, "json") + cli_given(c, "weights");
 
     if (forms > 1) {
-        return err_set(e, ERR_USAGE,
-                       "export: choose one of --json, --csv, --weights");
+        return err_set(e, ERR_USAGE, "choose one of --json, --csv, --weights");
+    }
+    if (cli_given(c, "table") && !cli_given(c, "csv")) {
+        return err_set(e, ERR_USAGE, "--table goes with --csv");
+    }
+    if (cli_given(c, "checkpoint") && !cli_given(c, "weights")) {
+        return err_set(e, ERR_USAGE, "--checkpoint goes with --weights");
     }
     int rc = cli_store(c, STORE_READ, e);
     if (!rc) {

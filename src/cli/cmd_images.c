@@ -158,6 +158,7 @@ fill_captions(struct art_tile *t, const struct subject *s, uint32_t image,
 {
     const char *mark =
         truth == predicted ? (ascii ? "+" : "✓") : (ascii ? "x" : "✗");
+    char percent[16];
     struct str b;
     str_init(&b);
     str_add_visible(&b, s->data.class_names[truth]);
@@ -166,16 +167,32 @@ fill_captions(struct art_tile *t, const struct subject *s, uint32_t image,
     }
     snprintf(t->truth, sizeof(t->truth), "%s", b.s);
     str_clear(&b);
+    /* The name has what mark, blanks and percentage leave. */
+    snprintf(percent, sizeof(percent), " %.0f%%", 100 * sure);
     str_addf(&b, "%s ", mark);
-    str_add_fit(&b, s->data.class_names[predicted], size == ART_FULL ? 20 : 7,
-                ascii);
+    str_add_fit(&b, s->data.class_names[predicted],
+                art_cols(size) - 2 - (int)strlen(percent), ascii);
     while (b.len > 0 && b.s[b.len - 1] == ' ') {
         b.s[--b.len] = '\0';
     }
-    str_addf(&b, " %.0f%%", 100 * sure);
+    str_add(&b, percent);
     snprintf(t->predicted, sizeof(t->predicted), "%s", b.s);
     t->wrong = truth != predicted;
     str_release(&b);
+}
+
+/* ": 6 of 252 images chosen among 1200". */
+static void
+add_counts(struct str *b, uint32_t drawn, uint32_t chosen, uint32_t all)
+{
+    if (chosen == 0) {
+        str_addf(b, ": none of %u test images is chosen\n", all);
+    } else if (chosen < all) {
+        str_addf(b, ": %u of %u images chosen among %u\n\n", drawn, chosen,
+                 all);
+    } else {
+        str_addf(b, ": %u of %u test images\n\n", drawn, all);
+    }
 }
 
 static int
@@ -205,8 +222,7 @@ draw(struct cli *c, const struct subject *s, const struct predictions *p,
     str_init(&b);
     if (!rc) {
         subject_add_name(&b, &s->run);
-        str_addf(&b, ": %u of %u test images", n, sel->n);
-        str_add(&b, sel->n < p->n ? " chosen\n\n" : "\n\n");
+        add_counts(&b, n, sel->n, p->n);
         art_tiles(tiles, (int)n, size, &style, width > 0 ? width : 80, &b);
         rc = output_text(c, &b, e);
     }
@@ -248,6 +264,28 @@ list(struct cli *c, const struct subject *s, const struct predictions *p,
     return output_close(o, e);
 }
 
+/* No option is taken and ignored. */
+static int
+check_options(const struct cli *c, enum output_mode *mode, struct err *e)
+{
+    int rc = output_mode(c, mode, e);
+    if (rc) {
+        return rc;
+    }
+    if (*mode == OUTPUT_TABLE && cli_given(c, "columns")) {
+        return err_set(e, ERR_USAGE, "--columns goes with --json or --csv");
+    }
+    if (*mode != OUTPUT_TABLE && cli_given(c, "size")) {
+        return err_set(e, ERR_USAGE,
+                       "--size is for drawing; it excludes "
+                       "--json, --csv and -q");
+    }
+    if (cli_given(c, "seed") && cli_choice(c, "order", 0) != ORDER_RANDOM) {
+        return err_set(e, ERR_USAGE, "--seed goes with --order random");
+    }
+    return 0;
+}
+
 static int
 run_images(struct cli *c, struct err *e)
 {
@@ -256,7 +294,7 @@ run_images(struct cli *c, struct err *e)
     struct selection sel = {0};
     enum output_mode mode = OUTPUT_TABLE;
 
-    int rc = output_mode(c, &mode, e);
+    int rc = check_options(c, &mode, e);
     if (!rc) {
         rc = subject_load(c, c->argv[0], &s, e);
     }

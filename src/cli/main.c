@@ -37,6 +37,8 @@ print_error(const struct cli *c, const struct err *e)
     str_add(&line, ": ");
     str_add_visible(&line, e->msg[0] ? e->msg : "failed");
     str_addc(&line, '\n');
+    /* What was found stands before what is said of it. */
+    fflush(c->out);
     fputs(line.s, c->log);
     str_release(&line);
 }

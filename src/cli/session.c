@@ -171,6 +171,7 @@ print_line(const struct cli *c, const char *prefix, const char *fmt, va_list ap)
     str_add(&line, prefix);
     str_add_visible(&line, text);
     str_addc(&line, '\n');
+    fflush(c->out);
     fputs(line.s, c->log);
     str_release(&line);
 }

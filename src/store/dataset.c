@@ -113,6 +113,16 @@ set_source(struct store *s, int64_t id, const char *source, struct err *e)
     return rc;
 }
 
+static int
+put(struct store *s, const struct dataset *d, int64_t *id, struct err *e)
+{
+    int rc = find_id(s, SQL_DATASET_BY_SHA256, ":sha256", d->sha256, id, e);
+
+    if (rc == 0)
+        rc = *id ? set_source(s, *id, d->source, e) : insert(s, d, id, e);
+    return rc;
+}
+
 int
 store_dataset_put(struct store *s, const struct dataset *d, int64_t *id,
                   struct err *e)
@@ -122,10 +132,7 @@ store_dataset_put(struct store *s, const struct dataset *d, int64_t *id,
     *id = 0;
     if (rc < 0)
         return rc;
-    rc = find_id(s, SQL_DATASET_BY_SHA256, ":sha256", d->sha256, id, e);
-    if (rc == 0)
-        rc = *id ? set_source(s, *id, d->source, e) : insert(s, d, id, e);
-    return db_end(s, rc, e);
+    return db_end(s, put(s, d, id, e), e);
 }
 
 /* Small pieces: what is written between them waits for one piece only. */
@@ -263,16 +270,14 @@ check_name(struct store *s, int64_t id, const char *name, struct err *e)
     return rc;
 }
 
-int
-store_dataset_name(struct store *s, int64_t id, const char *name,
-                   const char (*class_names)[CLASS_NAME_MAX], struct err *e)
+static int
+set_name(struct store *s, int64_t id, const char *name,
+         const char (*class_names)[CLASS_NAME_MAX], struct err *e)
 {
     struct str classes;
     sqlite3_stmt *st;
-    int rc = db_begin(s, e);
+    int rc = 0;
 
-    if (rc < 0)
-        return rc;
     str_init(&classes);
     if (class_names)
         add_classes(&classes, class_names);
@@ -292,9 +297,40 @@ store_dataset_name(struct store *s, int64_t id, const char *name,
         if (rc == 0 && sqlite3_changes(s->db) == 0)
             rc = err_set(e, ERR_NOTFOUND, "no data set %lld", (long long)id);
     }
-    rc = db_end(s, rc, e);
     str_release(&classes);
     return rc;
+}
+
+int
+store_dataset_name(struct store *s, int64_t id, const char *name,
+                   const char (*class_names)[CLASS_NAME_MAX], struct err *e)
+{
+    int rc = db_begin(s, e);
+
+    if (rc < 0)
+        return rc;
+    return db_end(s, set_name(s, id, name, class_names, e), e);
+}
+
+int
+store_dataset_add(struct store *s, const struct dataset *d, const char *name,
+                  const char (*class_names)[CLASS_NAME_MAX],
+                  struct dataset_row *before, struct err *e)
+{
+    int64_t id = 0;
+    int rc = db_begin(s, e);
+
+    memset(before, 0, sizeof(*before));
+    if (rc < 0)
+        return rc;
+    rc = find_id(s, SQL_DATASET_BY_SHA256, ":sha256", d->sha256, &id, e);
+    if (rc == 0 && id)
+        rc = store_dataset_get(s, id, before, e);
+    if (rc == 0)
+        rc = put(s, d, &id, e);
+    if (rc == 0)
+        rc = set_name(s, id, name, class_names, e);
+    return db_end(s, rc, e);
 }
 
 int
