@@ -115,8 +115,12 @@ struct needs {
 };
 
 struct layer_ops {
-    /* Reserves memory in *need and notes the offsets. */
+    /* Reserves memory in *need and notes the offsets; NULL: needs none. */
     void (*reserve)(struct layer *l, struct needs *need);
+    /* Lists the tensors that have names, with param_add, in PyTorch's order;
+     * `in`: what the input is stored as.  NULL: there is nothing to train. */
+    void (*tensors)(struct model *m, struct layer *l, const struct view *in);
+    int in_place; /* may work on its input's storage */
     /* Ended by PASS_END.  A backward pass exists for layers that have
      * something to train in or before them. */
     struct pass train[LAYER_MAX_PASSES];

@@ -58,6 +58,31 @@ reserve(struct layer *l, struct needs *need)
     l->work = needs_floats(&need->work, (N_VECTORS + slices) * c);
 }
 
+static void
+tensors(struct model *m, struct layer *l, const struct view *in)
+{
+    static const char *const names[] = {"weight", "bias", "running_mean",
+                                        "running_var"};
+    const size_t offsets[] = {l->weight, l->bias, l->mean, l->var};
+    struct param *p;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        p = param_add(m, l, names[i], offsets[i]);
+        p->in_stats = i >= 2;
+        p->info.trainable = i < 2;
+        param_dim(p, 0, in->c, 1);
+        if (in->flat) {
+            param_dim(p, 1, in->h, (ptrdiff_t)in->w * in->cp);
+            param_dim(p, 2, in->w, in->cp);
+        }
+        param_shape(p, 1, &l->spec.in.c);
+    }
+    p = param_add(m, l, "num_batches_tracked", 0);
+    p->info.is_int64 = 1;
+    p->info.trainable = 0;
+}
+
 /* Samples from i on that one call of a kernel takes: a flat tensor's up to the
  * end of the slice or of the block, one of a map. */
 static int
@@ -313,6 +338,7 @@ backward(const struct exec *x, const struct node *nd, int i0, int i1)
 
 const struct layer_ops LAYER_OPS_BN = {
     .reserve = reserve,
+    .tensors = tensors,
     .train = {{PASS_SAMPLE, USE_IN, statistics},
               {PASS_TEAM, 0, merge_statistics},
               {PASS_SAMPLE, USE_IN | USE_OUT, normalise}},

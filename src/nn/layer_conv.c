@@ -39,6 +39,21 @@ reserve(struct layer *l, struct needs *need)
     }
 }
 
+static void
+tensors(struct model *m, struct layer *l, const struct view *in)
+{
+    ptrdiff_t units = KERN_PAD(l->spec.units), tap = l->spec.in.c * units;
+    struct param *p = param_add(m, l, "weight", l->weight);
+
+    (void)in;
+    param_dim(p, 0, l->spec.units, 1);
+    param_dim(p, 1, l->spec.in.c, units);
+    param_dim(p, 2, l->spec.k, l->spec.k * tap);
+    param_dim(p, 3, l->spec.k, tap);
+    param_shape(p, 4, p->dim);
+    param_add_bias(m, l);
+}
+
 /* The sums of slice s. */
 static float *
 slice_sums(const struct exec *x, const struct layer *l, int s)
@@ -156,6 +171,7 @@ gradients(const struct exec *x, const struct node *nd, int i0, int i1)
 
 const struct layer_ops LAYER_OPS_CONV = {
     .reserve = reserve,
+    .tensors = tensors,
     .train = {{PASS_FIRST, 0, turn}, {PASS_SAMPLE, USE_IN | USE_OUT, forward}},
     .eval = {{PASS_SAMPLE, USE_IN | USE_OUT, forward}},
     .back = {{PASS_SAMPLE, USE_IN | USE_DIN | USE_DOUT, backward},

@@ -20,6 +20,22 @@ reserve(struct layer *l, struct needs *need)
     }
 }
 
+/* PyTorch flattens a map in the order (c, y, x). */
+static void
+tensors(struct model *m, struct layer *l, const struct view *in)
+{
+    const int shape[] = {l->spec.units, l->spec.in.c};
+    ptrdiff_t units = KERN_PAD(l->spec.units), pixel = in->cp * units;
+    struct param *p = param_add(m, l, "weight", l->weight);
+
+    param_dim(p, 0, l->spec.units, 1);
+    param_dim(p, 1, in->c, units);
+    param_dim(p, 2, in->h, in->w * pixel);
+    param_dim(p, 3, in->w, pixel);
+    param_shape(p, 2, shape);
+    param_add_bias(m, l);
+}
+
 /* W transposed, for the gradient of the input. */
 static void
 turn(const struct exec *x, const struct node *nd, int i0, int i1)
@@ -91,6 +107,7 @@ gradients(const struct exec *x, const struct node *nd, int i0, int i1)
 
 const struct layer_ops LAYER_OPS_DENSE = {
     .reserve = reserve,
+    .tensors = tensors,
     .train = {{PASS_FIRST, 0, turn}, {PASS_BLOCK, USE_IN | USE_OUT, forward}},
     .eval = {{PASS_BLOCK, USE_IN | USE_OUT, forward}},
     .back = {{PASS_BLOCK, USE_DIN | USE_DOUT, backward},

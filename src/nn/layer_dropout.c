@@ -112,6 +112,7 @@ backward(const struct exec *x, const struct node *nd, int i0, int i1)
 
 const struct layer_ops LAYER_OPS_DROPOUT = {
     .reserve = reserve,
+    .in_place = 1,
     .train = {{PASS_SAMPLE, USE_IN | USE_OUT, forward}},
     .back = {{PASS_SAMPLE, USE_DIN | USE_DOUT, backward}},
 };

@@ -24,14 +24,6 @@ unflatten(const struct exec *x, const struct node *nd, int i0, int i1)
     }
 }
 
-static void
-reserve(struct layer *l, struct needs *need)
-{
-    (void)l;
-    (void)need;
-}
-
 const struct layer_ops LAYER_OPS_FLATTEN = {
-    .reserve = reserve,
     .back = {{PASS_SAMPLE, USE_DIN | USE_DOUT, unflatten}},
 };

@@ -29,15 +29,7 @@ load(const struct exec *x, const struct node *nd, int i0, int i1)
     }
 }
 
-static void
-reserve(struct layer *l, struct needs *need)
-{
-    (void)l;
-    (void)need;
-}
-
 const struct layer_ops LAYER_OPS_INPUT = {
-    .reserve = reserve,
     .train = {{PASS_SAMPLE, USE_OUT, load}},
     .eval = {{PASS_SAMPLE, USE_OUT, load}},
 };

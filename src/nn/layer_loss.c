@@ -35,15 +35,7 @@ hand_out(const struct exec *x, const struct node *nd, int i0, int i1)
     }
 }
 
-static void
-reserve(struct layer *l, struct needs *need)
-{
-    (void)l;
-    (void)need;
-}
-
 const struct layer_ops LAYER_OPS_LOSS = {
-    .reserve = reserve,
     .train = {{PASS_BLOCK, USE_IN | USE_DIN, loss}},
     .eval = {{PASS_BLOCK, USE_IN, hand_out}},
 };

@@ -29,15 +29,8 @@ backward(const struct exec *x, const struct node *nd, int i0, int i1)
     }
 }
 
-static void
-reserve(struct layer *l, struct needs *need)
-{
-    (void)l;
-    (void)need;
-}
-
 const struct layer_ops LAYER_OPS_RELU = {
-    .reserve = reserve,
+    .in_place = 1,
     .train = {{PASS_SAMPLE, USE_IN | USE_OUT, forward}},
     .eval = {{PASS_SAMPLE, USE_IN | USE_OUT, forward}},
     .back = {{PASS_SAMPLE, USE_OUT | USE_DIN | USE_DOUT, backward}},

@@ -58,7 +58,9 @@ make_layers(struct model *m)
         if (shape[j].flat) {
             m->layers[j].flat_in = (int)view_features(&shape[j]);
         }
-        m->layers[j].ops->reserve(&m->layers[j], &m->need);
+        if (m->layers[j].ops->reserve != NULL) {
+            m->layers[j].ops->reserve(&m->layers[j], &m->need);
+        }
     }
 }
 

@@ -42,6 +42,15 @@ struct model {
 /* Fills m->tensors; 0 or ERR_NOMEM. */
 int param_table(struct model *m, struct err *e) MUST_CHECK;
 
+/* For layers' lists: adds a tensor that begins at `offset` of the
+ * parameters; its elements run over dim (along axis i, `stride` apart), its
+ * shape is what PyTorch says.  A bias: one value a unit. */
+struct param *param_add(struct model *m, const struct layer *l,
+                        const char *name, size_t offset);
+void param_dim(struct param *p, int i, int dim, ptrdiff_t stride);
+void param_shape(struct param *p, int ndim, const int dim[]);
+void param_add_bias(struct model *m, const struct layer *l);
+
 /* Calls fn for every element of p in PyTorch's order, n counting from 0. */
 void param_each(const struct param *p, float *slab,
                 void (*fn)(float *at, size_t n, void *ctx), void *ctx);

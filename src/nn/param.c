@@ -9,17 +9,19 @@
 #include "fmnist/mem.h"
 #include "nn/model_impl.h"
 
-/* Adds a tensor of layer j; its info still lacks the dimensions. */
-static struct param *
-add(struct model *m, int j, const char *name, size_t offset)
+/* Of one layer: a BatchNorm's. */
+#define MAX_TENSORS 5
+
+struct param *
+param_add(struct model *m, const struct layer *l, const char *name,
+          size_t offset)
 {
     struct param *p = &m->tensors[m->n_tensors++];
     int i;
 
     memset(p, 0, sizeof *p);
-    snprintf(p->info.name, sizeof p->info.name, "%d.%s", m->layers[j].number,
-             name);
-    p->layer = j;
+    snprintf(p->info.name, sizeof p->info.name, "%d.%s", l->number, name);
+    p->layer = (int)(l - m->layers);
     p->offset = offset;
     p->info.trainable = 1;
     for (i = 0; i < 4; i++) {
@@ -28,85 +30,27 @@ add(struct model *m, int j, const char *name, size_t offset)
     return p;
 }
 
-static void
-set_dim(struct param *p, int i, int dim, ptrdiff_t stride)
+void
+param_dim(struct param *p, int i, int dim, ptrdiff_t stride)
 {
     p->dim[i] = dim;
     p->stride[i] = stride;
 }
 
-static void
-add_units(struct model *m, int j)
+void
+param_shape(struct param *p, int ndim, const int dim[])
 {
-    struct param *p = add(m, j, "bias", m->layers[j].bias);
-
-    p->info.ndim = 1;
-    p->info.dim[0] = m->layers[j].spec.units;
-    set_dim(p, 0, m->layers[j].spec.units, 1);
+    p->info.ndim = ndim;
+    memcpy(p->info.dim, dim, ndim * sizeof *dim);
 }
 
-static void
-add_conv(struct model *m, int j)
+void
+param_add_bias(struct model *m, const struct layer *l)
 {
-    const struct layer_spec *l = &m->layers[j].spec;
-    ptrdiff_t units = KERN_PAD(l->units);
-    struct param *p = add(m, j, "weight", m->layers[j].weight);
-    int i;
+    struct param *p = param_add(m, l, "bias", l->bias);
 
-    set_dim(p, 0, l->units, 1);
-    set_dim(p, 1, l->in.c, units);
-    set_dim(p, 2, l->k, l->k * l->in.c * units);
-    set_dim(p, 3, l->k, l->in.c * units);
-    p->info.ndim = 4;
-    for (i = 0; i < 4; i++) {
-        p->info.dim[i] = p->dim[i];
-    }
-    add_units(m, j);
-}
-
-/* PyTorch flattens a map in the order (c, y, x). */
-static void
-add_dense(struct model *m, int j, const struct view *in)
-{
-    const struct layer_spec *l = &m->layers[j].spec;
-    ptrdiff_t units = KERN_PAD(l->units), pixel = in->cp * units;
-    struct param *p = add(m, j, "weight", m->layers[j].weight);
-
-    set_dim(p, 0, l->units, 1);
-    set_dim(p, 1, in->c, units);
-    set_dim(p, 2, in->h, in->w * pixel);
-    set_dim(p, 3, in->w, pixel);
-    p->info.ndim = 2;
-    p->info.dim[0] = l->units;
-    p->info.dim[1] = l->in.c;
-    add_units(m, j);
-}
-
-static void
-add_bn(struct model *m, int j, const struct view *in)
-{
-    static const char *const names[] = {"weight", "bias", "running_mean",
-                                        "running_var"};
-    const struct layer *l = &m->layers[j];
-    const size_t offsets[] = {l->weight, l->bias, l->mean, l->var};
-    struct param *p;
-    int i;
-
-    for (i = 0; i < 4; i++) {
-        p = add(m, j, names[i], offsets[i]);
-        p->in_stats = i >= 2;
-        p->info.trainable = i < 2;
-        p->info.ndim = 1;
-        p->info.dim[0] = l->spec.in.c;
-        set_dim(p, 0, in->c, 1);
-        if (in->flat) {
-            set_dim(p, 1, in->h, (ptrdiff_t)in->w * in->cp);
-            set_dim(p, 2, in->w, in->cp);
-        }
-    }
-    p = add(m, j, "num_batches_tracked", 0);
-    p->info.is_int64 = 1;
-    p->info.trainable = 0;
+    param_dim(p, 0, l->spec.units, 1);
+    param_shape(p, 1, &l->spec.units);
 }
 
 int
@@ -115,28 +59,19 @@ param_table(struct model *m, struct err *e)
     struct view shape[PLAN_NODES + 1];
     int j;
 
-    m->tensors = mem_zalloc(5 * (size_t)m->n_layers, sizeof *m->tensors);
+    m->tensors =
+        mem_zalloc(MAX_TENSORS * (size_t)m->n_layers, sizeof *m->tensors);
     if (m->tensors == NULL) {
         return err_nomem(e, "a model's table of tensors",
-                         5ull * m->n_layers * sizeof *m->tensors);
+                         (size_t)MAX_TENSORS * m->n_layers *
+                             sizeof *m->tensors);
     }
     plan_shapes(m, shape);
-    for (j = 1; j < m->n_layers - 1; j++) {
-        switch (m->layers[j].spec.kind) {
-        case LAYER_CONV:
-            add_conv(m, j);
-            break;
-        case LAYER_DENSE:
-            add_dense(m, j, &shape[j]);
-            break;
-        case LAYER_BN:
-            add_bn(m, j, &shape[j]);
-            break;
-        case LAYER_RELU:
-        case LAYER_POOL:
-        case LAYER_FLATTEN:
-        case LAYER_DROPOUT:
-            break;
+    for (j = 0; j < m->n_layers; j++) {
+        struct layer *l = &m->layers[j];
+
+        if (l->ops->tensors != NULL) {
+            l->ops->tensors(m, l, &shape[j]);
         }
     }
     return 0;

@@ -45,15 +45,13 @@ is_kind(const struct maker *k, int j, enum layer_kind kind)
 static int
 trainable(const struct maker *k, int j)
 {
-    return is_kind(k, j, LAYER_CONV) || is_kind(k, j, LAYER_DENSE) ||
-           is_kind(k, j, LAYER_BN);
+    return k->m->layers[j].ops->tensors != NULL;
 }
 
-/* Layers that may work on their input's storage. */
 static int
 in_place(const struct maker *k, int j)
 {
-    return is_kind(k, j, LAYER_RELU) || is_kind(k, j, LAYER_DROPOUT);
+    return k->m->layers[j].ops->in_place;
 }
 
 /* What a tensor of shape s is stored as; `in`: the tensor that it is made of

@@ -5,8 +5,8 @@
  * OpenMP's own barriers wait by spinning, for longer than a batch takes: on a
  * machine that is busy with anything else a thread that waits then keeps the
  * one it waits for from running, and training is ten times slower.  So the
- * threads are OpenMP's, and the waiting is done here: briefly on the processor,
- * then asleep.
+ * threads are OpenMP's, and the waiting is done here: briefly on the
+ * processor, then asleep.
  */
 #ifndef FMNIST_NN_TEAM_H
 #define FMNIST_NN_TEAM_H
