@@ -125,7 +125,7 @@ golden_find(const struct golden *g, const char *name)
     return NULL;
 }
 
-static const struct golden_array *
+__attribute__((format(printf, 4, 0))) static const struct golden_array *
 need(const struct golden *g, const char *type, size_t least, const char *fmt,
      va_list ap)
 {
