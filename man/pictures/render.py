@@ -14,6 +14,7 @@ from collections import defaultdict
 from html import escape
 
 CELL_W, CELL_H = 8, 16
+COLUMNS = 96  # longer lines go on in the next, as in a terminal
 INK, PAPER = "#d8d8d8", "#1c1c1c"
 BASIC = ["#1c1c1c", "#d0573f", "#6ba352", "#c9a03a", "#5590d0", "#b070c0",
          "#48a9a6", "#d8d8d8", "#767676", "#f07860", "#8fce74", "#eac65c",
@@ -86,6 +87,8 @@ def cells(text):
         elif c == "\n":
             row, column = row + 1, 0
         elif c >= " ":
+            if column >= COLUMNS:
+                row, column = row + 1, 0
             yield (row, column, c, *pen.colours(), pen.bold, pen.dim)
             column += 2 if unicodedata.east_asian_width(c) in "WF" else 1
 
