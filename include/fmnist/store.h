@@ -52,8 +52,8 @@ struct row {
     const struct cell *cells;
 };
 
-/* Called once with cells NULL before the first row, so that an empty listing has
- * its header.  A nonzero result ends the query and is returned. */
+/* Called once with cells NULL before the first row, so that an empty listing
+ * has its header.  A nonzero result ends the query and is returned. */
 typedef int (*row_fn)(const struct row *r, void *arg, struct err *e);
 
 /* Rows of view run_summary. */

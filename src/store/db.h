@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of this layer share: the connection, its statements, errors. */
+/* What the files of this layer share: connection, statements, errors. */
 #ifndef FMNIST_STORE_DB_H
 #define FMNIST_STORE_DB_H
 
