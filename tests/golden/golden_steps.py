@@ -26,11 +26,11 @@ STEPS, BATCH = 10, 64
 CLEAR = 1e-6
 NOISE, NOISY_RUNS = 8, 3
 WAYS = [(1, True), (2, True), (1, False), (2, False)]
-CASES = [  # name, preset, optimizer, lr, momentum
-    ("ann", "ann", "sgd", 0.001, 0.0),
-    ("ann-momentum", "ann", "sgd", 0.02, 0.9),
-    ("cnn", "cnn", "adam", 0.001, 0.0),
-    ("cnn-sgd", "cnn", "sgd", 0.002, 0.0),
+CASES = [  # name, preset, optimizer, lr, momentum, first seed to try
+    ("ann", "ann", "sgd", 0.001, 0.0, 7000),
+    ("ann-momentum", "ann", "sgd", 0.02, 0.9, 7100),
+    ("cnn", "cnn", "adam", 0.001, 0.0, 7215),
+    ("cnn-sgd", "cnn", "sgd", 0.002, 0.0, 7300),
 ]
 
 
@@ -124,7 +124,8 @@ def case(out, name, preset, kind, lr, momentum, seed, last):
 
     truth = fresh(torch.float64)
     losses = train(truth, seed, kind, lr, momentum, last)
-    off, state_off = 0.0, {}
+    off, weights_off = 0.0, 0.0
+    want = dict(truth.named_parameters())
     for threads, mkldnn in WAYS:
         net = fresh(torch.float32)
         with way(threads, mkldnn):
@@ -132,9 +133,9 @@ def case(out, name, preset, kind, lr, momentum, seed, last):
         off = max(off, np.abs(got - losses).max())
         if off > CLEAR:
             return False
-        for key, v in net.state_dict().items():
-            d = (v.double() - truth.state_dict()[key]).abs().max().item()
-            state_off[key] = max(state_off.get(key, 0), d)
+        for key, v in net.named_parameters():
+            d = (v.double() - want[key]).abs().max().item()
+            weights_off = max(weights_off, d)
     if not clear(losses, fresh, seed, kind, lr, momentum, last):
         return False
     out.put(f"{name}/spec", "text", fmnist.PRESETS[preset])
@@ -149,12 +150,9 @@ def case(out, name, preset, kind, lr, momentum, seed, last):
     print(f"  {name}: seed {seed}, losses {losses[0]:.4f} to {losses[-1]:.4f}, "
           f"tolerance {4 * off:.1e}")
     if kind == "sgd":
-        for key, v in truth.state_dict().items():
-            if not key.endswith("tracked"):
-                put_sampled(out, f"{name}/tensor.{key}", "f32",
-                            v.numpy())
-                out.put(f"{name}/tensor.{key}/tolerance", "f64",
-                        [4 * state_off[key]])
+        for key, v in want.items():
+            put_sampled(out, f"{name}/tensor.{key}", "f32", v.detach().numpy())
+        out.put(f"{name}/tolerance.weights", "f64", [4 * weights_off])
     return True
 
 
@@ -162,10 +160,7 @@ def make():
     torch.set_num_threads(1)
     out = Writer()
     out.put("cases", "text", " ".join(c[0] for c in CASES))
-    for number, c in enumerate(CASES):
-        for seed in range(7000 + 100 * number, 7100 + 100 * number):
-            if case(out, *c, seed=seed, last=37):
-                break
-        else:
-            raise SystemExit(f"{c[0]}: no seed keeps clear of the kinks")
+    for *c, seed in CASES:
+        while not case(out, *c, seed=seed, last=37):
+            seed += 1
     return out
