@@ -8,7 +8,7 @@ if ! command -v nm >/dev/null 2>&1; then
 	echo 'ok 2 # SKIP nm is missing'
 	exit 0
 fi
-cd "$top_builddir" || exit 1
+cd "${top_builddir:-.}" || exit 1
 
 # Of each function also the float and long double forms, and what -ffast-math
 # and vectorisers make of them.

@@ -12,7 +12,6 @@
  * and length 1.
  */
 #define UTF8_BAD UINT32_MAX
-int
-utf8_decode(const char *s, uint32_t *cp);
+int utf8_decode(const char *s, uint32_t *cp);
 
 #endif
