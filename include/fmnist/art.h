@@ -49,7 +49,7 @@ void art_image_row(const struct art_image *a, int row, struct str *out);
 /* One picture of a sheet: pixels and two caption lines. */
 struct art_tile {
     uint8_t pixels[IMAGE_PIXELS];
-    char truth[48];     /* "Shirt" */
+    char truth[64];     /* "Shirt" */
     char predicted[64]; /* "x T-shirt 93%" */
     int wrong;
 };

@@ -50,8 +50,9 @@ void str_add_shell(struct str *b, const char *s);
 /* Terminal columns of a UTF-8 string (wcwidth; invalid bytes count one). */
 int str_width(const char *s);
 
-/* Appends s cut to at most `cols` terminal columns and padded with blanks to
- * exactly that many; a cut ends in "…" (or ">" if ascii). */
+/* Appends s, control characters shown, cut to at most `cols` terminal columns
+ * and padded with blanks to exactly that many; a cut ends in "…" (or ">" if
+ * ascii). */
 void str_add_fit(struct str *b, const char *s, int cols, int ascii);
 
 /* Reads a whole number or real from all of s (no blanks, no trailing text, no

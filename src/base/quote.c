@@ -171,20 +171,25 @@ fitting(const char *s, int cols, int *used)
 void
 str_add_fit(struct str *b, const char *s, int cols, int ascii)
 {
+    struct str v;
     int used;
     size_t n;
 
     if (cols <= 0)
         return;
-    n = fitting(s, cols, &used);
-    if (s[n]) {
-        n = fitting(s, cols - 1, &used);
-        str_addn(b, s, n);
+    str_init(&v);
+    str_add_visible(&v, s);
+    b->oom |= v.oom;
+    n = fitting(v.s, cols, &used);
+    if (v.s[n]) {
+        n = fitting(v.s, cols - 1, &used);
+        str_addn(b, v.s, n);
         str_add(b, ascii ? ">" : "\xE2\x80\xA6");
         used++;
     } else {
-        str_addn(b, s, n);
+        str_addn(b, v.s, n);
     }
     for (; used < cols; used++)
         str_addc(b, ' ');
+    str_release(&v);
 }

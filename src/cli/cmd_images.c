@@ -151,34 +151,42 @@ select_images(struct cli *c, const struct subject *s,
                            (uint64_t)cli_int(c, "seed", 1), e);
 }
 
+/* "MARK NAME END", the name in what columns the others leave. */
+static void
+fill_caption(char *out, size_t n, const char *mark, const char *name,
+             const char *end, int cols, int ascii)
+{
+    struct str b;
+    str_init(&b);
+    str_add(&b, mark);
+    str_add_fit(&b, name, cols - str_width(mark) - str_width(end), ascii);
+    while (b.len > 0 && b.s[b.len - 1] == ' ') {
+        b.s[--b.len] = '\0';
+    }
+    str_add(&b, end);
+    snprintf(out, n, "%s", b.s);
+    str_release(&b);
+}
+
 static void
 fill_captions(struct art_tile *t, const struct subject *s, uint32_t image,
               int truth, int predicted, double sure, enum art_size size,
               int ascii)
 {
     const char *mark =
-        truth == predicted ? (ascii ? "+" : "✓") : (ascii ? "x" : "✗");
-    char percent[16];
-    struct str b;
-    str_init(&b);
-    str_add_visible(&b, s->data.class_names[truth]);
+        truth == predicted ? (ascii ? "+ " : "✓ ") : (ascii ? "x " : "✗ ");
+    char number[24] = "", percent[16];
+
     if (size == ART_FULL) {
-        str_addf(&b, " (image %u)", image);
+        snprintf(number, sizeof(number), " (image %u)", image);
     }
-    snprintf(t->truth, sizeof(t->truth), "%s", b.s);
-    str_clear(&b);
-    /* The name has what mark, blanks and percentage leave. */
     snprintf(percent, sizeof(percent), " %.0f%%", 100 * sure);
-    str_addf(&b, "%s ", mark);
-    str_add_fit(&b, s->data.class_names[predicted],
-                art_cols(size) - 2 - (int)strlen(percent), ascii);
-    while (b.len > 0 && b.s[b.len - 1] == ' ') {
-        b.s[--b.len] = '\0';
-    }
-    str_add(&b, percent);
-    snprintf(t->predicted, sizeof(t->predicted), "%s", b.s);
+    fill_caption(t->truth, sizeof(t->truth), "", s->data.class_names[truth],
+                 number, art_cols(size), ascii);
+    fill_caption(t->predicted, sizeof(t->predicted), mark,
+                 s->data.class_names[predicted], percent, art_cols(size),
+                 ascii);
     t->wrong = truth != predicted;
-    str_release(&b);
 }
 
 /* ": 6 of 252 images chosen among 1200". */

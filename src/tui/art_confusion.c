@@ -14,26 +14,27 @@ static const char SGR_END[] = "\x1b[0m";
  * by colour-blind eyes (one hue, falling lightness). */
 static const int HEAT_256[6] = {0, 230, 223, 216, 209, 202};
 
+/* A blank, then the beginning of a name, at the right of `cols` columns. */
 static void
-add_letters(struct str *out, const char *name, int cols, const char *pad)
+add_letters(struct str *out, const char *name, int cols)
 {
-    struct str cut;
+    struct str all, cut;
+    str_init(&all);
     str_init(&cut);
+    str_add_visible(&all, name);
     /* No mark of the cut: the names stand in full at the left. */
-    const char *p = name;
-    int n = 0;
-    while (*p && n < cols) {
-        int len = 1;
-        while (((unsigned char)p[len] & 0xc0) == 0x80) {
-            len++;
+    for (const char *p = all.s; *p;) {
+        size_t before = cut.len;
+        do {
+            str_addc(&cut, *p++);
+        } while (((unsigned char)*p & 0xc0) == 0x80);
+        if (str_width(cut.s) > cols) {
+            cut.s[cut.len = before] = '\0';
+            break;
         }
-        str_addn(&cut, p, (size_t)len);
-        p += len;
-        n++;
     }
-    int width = str_width(cut.s);
-    str_addf(out, "%s%*s", pad, cols > width ? cols - width : 0, "");
-    str_add_visible(out, cut.s);
+    str_addf(out, " %*s%s", cols - str_width(cut.s), "", cut.s);
+    str_release(&all);
     str_release(&cut);
 }
 
@@ -138,7 +139,7 @@ art_confusion(const struct confusion *c,
 
     str_addf(out, "%-*s", NAME_COLS, "truth");
     for (int p = 0; p < N_CLASSES; p++) {
-        add_letters(out, names[p], letters, " ");
+        add_letters(out, names[p], letters);
     }
     str_add(out, " recall   F1\n");
     for (int t = 0; t < N_CLASSES; t++) {

@@ -55,6 +55,23 @@ refused()
     result "$1" $?
 }
 
+# refuses NAME STATUS TEXT: exit code, nothing on stdout, and on stderr this one
+# line after "fmnist-tui: " or "fmnist-tui COMMAND: ".
+refuses()
+{
+    [ "$status" = "$2" ] && [ ! -s "$work/out" ] &&
+        [ "$(sed 's/^fmnist-tui[a-z ]*: //' "$work/err")" = "$3" ] &&
+        grep -q '^fmnist-tui' "$work/err"
+    result "$1" $?
+}
+
+# remarks NAME TEXT: done, and stderr is this text.
+remarks()
+{
+    [ "$status" = 0 ] && [ "$(cat "$work/err")" = "$2" ]
+    result "$1" $?
+}
+
 # says NAME REGEX: stdout has a line that matches.
 says()
 {
