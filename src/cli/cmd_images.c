@@ -50,7 +50,7 @@ static const struct cli_option OPTIONS[] = {
      .arg = "SIZE",
      .choices = SIZES,
      .help = "28 x 14 or 14 x 7 character cells an image",
-     .preset = "full"},
+     .preset = "full where it fits"},
     {0}};
 
 /* Which rows of the predictions to show, in order. */
@@ -208,9 +208,10 @@ draw(struct cli *c, const struct subject *s, const struct predictions *p,
      const struct selection *sel, struct err *e)
 {
     struct art_style style = subject_style(c);
-    enum art_size size = (enum art_size)cli_choice(c, "size", ART_FULL);
+    int width = cli_width(c->out) > 0 ? cli_width(c->out) : 80;
+    enum art_size size = (enum art_size)cli_choice(
+        c, "size", width < art_cols(ART_FULL) ? ART_SHEET : ART_FULL);
     uint32_t n = (uint32_t)cli_int(c, "count", 6);
-    int width = cli_width(c->out);
     struct str b;
     int rc = 0;
 
@@ -231,7 +232,7 @@ draw(struct cli *c, const struct subject *s, const struct predictions *p,
     if (!rc) {
         subject_add_name(&b, &s->run);
         add_counts(&b, n, sel->n, p->n);
-        art_tiles(tiles, (int)n, size, &style, width > 0 ? width : 80, &b);
+        art_tiles(tiles, (int)n, size, &style, width, &b);
         rc = output_text(c, &b, e);
     }
     str_release(&b);

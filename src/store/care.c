@@ -54,6 +54,9 @@ store_backup(struct store *s, const char *to, int force, struct err *e)
             return err_set(e, ERR_USAGE, "%s: this is the database itself", to);
         if (S_ISDIR(st.st_mode))
             return err_set(e, ERR_USAGE, "%s: a folder; name a file in it", to);
+        /* It would be replaced by a file, not written to. */
+        if (!S_ISREG(st.st_mode))
+            return err_set(e, ERR_USAGE, "%s: not a regular file", to);
         if (!force)
             return err_set(e, ERR_FAIL,
                            "%s: exists already (--force overwrites it)", to);

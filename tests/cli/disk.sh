@@ -1,0 +1,138 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# File systems that are full or read-only, in a mount namespace of the test's
+# own; a database that somebody else has locked; too little memory.
+if [ "${1:-}" != inside ]; then
+    if unshare -rm sh -c 'mount -t tmpfs tmpfs /mnt' >/dev/null 2>&1; then
+        exec unshare -rm sh "$0" inside
+    fi
+    echo '1..0 # SKIP no mount namespace can be had'
+    exit 0
+fi
+. "${srcdir:-.}/tests/cli/lib.sh"
+here=$(pwd -P)
+tiny_set tiny.csv 100
+db=$XDG_DATA_HOME/fmnist-tui/runs.db
+run train --quiet --data tiny.csv --epochs 2 --batch-size 16 --hidden 128
+works 'a run'
+
+# ---- locked: takes its time, so it goes on beside the rest ------------------
+
+if command -v python3 >/dev/null 2>&1 && python3 -c 'import sqlite3' 2>err; then
+    mkdir locked
+    cp "$db" locked/runs.db
+    python3 -c 'import sqlite3, sys, time
+c = sqlite3.connect("locked/runs.db", isolation_level=None)
+c.execute("BEGIN IMMEDIATE")
+open("locked/yes", "w")
+time.sleep(60)' &
+    locker=$!
+    while [ ! -e locked/yes ]; do
+        sleep 0.1
+    done
+    run --db locked/runs.db ls -q
+    is 'a locked database is read' 1
+    "$program" --db locked/runs.db star 1 >locked/out 2>locked/err &
+    waiter=$!
+fi
+
+# ---- full -------------------------------------------------------------------
+
+mkdir full
+mount -t tmpfs -o size=1m tmpfs full
+run db backup full/b.db
+refused 'a backup to a full disk' 1 'full/b\.db.*the disk is full'
+[ -z "$(ls full)" ]
+result 'leaves nothing' $?
+run data sample --data small -n 1000 -o full/s.csv
+refuses 'nor does a sample' 1 'cannot write full/s.csv: No space left on device'
+[ -z "$(ls full)" ]
+result 'leave anything' $?
+echo precious >full/w
+head -c 900000 /dev/zero >full/filler
+run export 1 --weights full/w
+refuses 'weights' 1 'cannot write full/w: No space left on device'
+[ "$(cat full/w)" = precious ]
+result 'replace nothing that they cannot replace' $?
+rm full/*
+run --db full/x.db train --quiet --data tiny.csv --epochs 9 --batch-size 16 \
+    --hidden 512
+[ "$status" = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q \
+    "^fmnist-tui train: .*full/x\.db: the disk is full; nothing was changed" err
+result 'training' $?
+for command in ls 'db check' 'show 1' 'log 1'; do
+    # shellcheck disable=SC2086
+    run --db full/x.db $command
+    works "the database is in order: $command"
+done
+[ "$(db=full/x.db query "SELECT count(*) FROM run WHERE
+    (SELECT count(*) FROM epoch WHERE run_id = id) <> epochs_done")" = 0 ]
+result 'what it has is whole' $?
+mkdir later
+cp full/x.db* later
+umount full
+run --db later/x.db train --quiet --data tiny.csv --epochs 1 --batch-size 16
+works 'where there is room, it goes on'
+run --db later/x.db db check
+works 'and is still in order'
+
+# ---- read-only --------------------------------------------------------------
+
+mkdir frozen
+run db vacuum
+cp "$db" frozen/runs.db
+mount --bind frozen frozen
+mount -o remount,ro,bind frozen
+for command in ls 'show 1' 'log 1' 'confusion 1' 'classes 1' 'images 1' \
+    'predict 1 tiny.csv' 'export 1' 'data ls' 'db check' 'db path' \
+    'sql SELECT/**/1' 'db prune --trash --dry-run' 'db backup b.db'; do
+    # shellcheck disable=SC2086
+    run --db frozen/runs.db $command
+    works "reading where nothing can be written: $command"
+done
+for command in 'train --data tiny.csv' 'tag 1 x' 'star 1' 'rm 1' 'db vacuum' \
+    'db prune --trash' 'data add tiny.csv --name x'; do
+    # shellcheck disable=SC2086
+    run --db frozen/runs.db $command
+    refuses "writing: $command" 1 "$here/frozen/runs.db: Read-only file system"
+done
+run --db frozen/new.db train --data tiny.csv
+refused 'a new database' 1 'frozen/new\.db.*Read-only file system'
+run --db frozen/a/new.db train --data tiny.csv
+refused 'a new folder' 1 'frozen/a.*Read-only file system'
+run export 1 --weights frozen/w
+refused 'weights' 1 'cannot write frozen/w: Read-only file system'
+umount frozen
+
+# ---- too little memory ------------------------------------------------------
+
+# A model of many gigabytes; the limit is on address space, which sanitizers
+# need more of.
+if ! grep -q __asan_init "$program"; then
+    (
+        ulimit -v 2000000
+        "$program" train --quiet --data tiny.csv --hidden 60000-60000 \
+            >out 2>err
+    )
+    status=$?
+    [ "$status" = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'memory' err
+    result 'a model that is too large' $?
+    [ "$(query 'SELECT count(*) FROM run')" = 1 ]
+    result 'is not begun' $?
+fi
+
+# ---- locked, once more ------------------------------------------------------
+
+if [ -n "${waiter:-}" ]; then
+    wait $waiter
+    status=$?
+    cp locked/out out
+    cp locked/err err
+    refuses 'a locked database is not written' 1 "$here/locked/runs.db: locked \
+by another program; try again when that is done"
+    kill $locker
+    run --db locked/runs.db star 1
+    works 'it is, when it is free'
+fi
+
+done_testing
