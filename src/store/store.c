@@ -73,6 +73,22 @@ store_path(const char *path, char **out, struct err *e)
     return sys_data_path("runs.db", out, e);
 }
 
+/* Makes the folders of a new file; SQLite would not tell why it cannot be made
+ * in the last one. */
+static int
+look_above(struct store *s, struct err *e)
+{
+    char *end = strrchr(s->path, '/');
+    int rc = sys_make_parents(s->path, e);
+
+    if (rc < 0 || !end || end == s->path)
+        return rc;
+    *end = '\0';
+    rc = access(s->path, W_OK | X_OK);
+    *end = '/';
+    return rc < 0 ? err_sys(e, "%s", s->path) : 0;
+}
+
 /* What is at the path: *size 0 for a new or an empty file. */
 static int
 look(struct store *s, off_t *size, struct err *e)
@@ -86,7 +102,7 @@ look(struct store *s, off_t *size, struct err *e)
                            "%s: no run database there (`train` makes one)",
                            s->path);
         if (errno == ENOENT)
-            return sys_make_parents(s->path, e);
+            return look_above(s, e);
         return err_sys(e, "%s", s->path);
     }
     if (S_ISDIR(st.st_mode))
@@ -191,8 +207,12 @@ identify(struct store *s, int64_t *version, struct err *e)
     return 0;
 }
 
-/* Before anything is locked or made beside a file that may not be ours.  A
- * rollback journal means that the file alone tells nothing. */
+/*
+ * Before anything is locked or made beside a file that may not be ours.  A
+ * rollback journal means that the file alone tells nothing.  Nor need it be
+ * sound without its log, while pages go over from that or after the disk was
+ * full: whether it is damaged is found when it is opened in earnest.
+ */
 static int
 probe(struct store *s, struct err *e)
 {
@@ -205,6 +225,8 @@ probe(struct store *s, struct err *e)
     rc = connect_immutable(s, e);
     if (rc == 0)
         rc = identify(s, &version, e);
+    if (rc < 0 && (sqlite3_errcode(s->db) & 0xFF) == SQLITE_CORRUPT)
+        rc = 0;
     disconnect(s);
     return rc;
 }

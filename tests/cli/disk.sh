@@ -39,7 +39,7 @@ fi
 # ---- full -------------------------------------------------------------------
 
 mkdir full
-mount -t tmpfs -o size=1m tmpfs full
+mount -t tmpfs -o size=100k tmpfs full
 run db backup full/b.db
 refused 'a backup to a full disk' 1 'full/b\.db.*the disk is full'
 [ -z "$(ls full)" ]
@@ -48,10 +48,12 @@ run data sample --data small -n 1000 -o full/s.csv
 refuses 'nor does a sample' 1 'cannot write full/s.csv: No space left on device'
 [ -z "$(ls full)" ]
 result 'leave anything' $?
+umount full
+mount -t tmpfs -o size=1m tmpfs full
 echo precious >full/w
-head -c 900000 /dev/zero >full/filler
+head -c 800000 /dev/zero >full/filler
 run export 1 --weights full/w
-refuses 'weights' 1 'cannot write full/w: No space left on device'
+refuses 'weights' 1 "cannot write $here/full/w: No space left on device"
 [ "$(cat full/w)" = precious ]
 result 'replace nothing that they cannot replace' $?
 rm full/*
@@ -110,15 +112,16 @@ umount frozen
 # need more of.
 if ! grep -q __asan_init "$program"; then
     (
-        ulimit -v 2000000
-        "$program" train --quiet --data tiny.csv --hidden 60000-60000 \
-            >out 2>err
+        ulimit -v 1500000
+        "$program" train --quiet --data tiny.csv --hidden 8000-8000-8000 \
+            --optimizer adam >out 2>err
     )
     status=$?
     [ "$status" = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'memory' err
     result 'a model that is too large' $?
-    [ "$(query 'SELECT count(*) FROM run')" = 1 ]
-    result 'is not begun' $?
+    [ "$(cat out)" = 2 ] &&
+        [ "$(query 'SELECT status FROM run WHERE id = 2')" = failed ]
+    result 'is a run that failed' $?
 fi
 
 # ---- locked, once more ------------------------------------------------------
