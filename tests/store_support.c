@@ -7,6 +7,7 @@
 #include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fmnist/mem.h"
@@ -203,6 +204,9 @@ test_try_sql(const char *sql)
     int rc;
 
     ck_assert_int_eq(sqlite3_open(test_db(), &db), SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL),
+        SQLITE_OK);
     rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
     sqlite3_close(db);
     return rc == SQLITE_OK;
@@ -249,6 +253,14 @@ test_row(const struct row *r, void *arg, struct err *e)
             snprintf(l->text + n, sizeof(l->text) - n, "%.40s ", c->s);
     }
     return 0;
+}
+
+void
+test_count_fault(const char *line, void *arg)
+{
+    ++*(int *)arg;
+    if (*(int *)arg == 1 && getenv("FMNIST_TEST_VERBOSE"))
+        fprintf(stderr, "# %s\n", line);
 }
 
 void

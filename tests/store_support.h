@@ -65,6 +65,9 @@ struct listing {
 };
 int test_row(const struct row *r, void *arg, struct err *e);
 
+/* For store_check: counts in an int, and says each fault on stderr. */
+void test_count_fault(const char *line, void *arg);
+
 /* Adds tests (NULL-ended) with a folder of their own each. */
 void test_case(Suite *s, const char *name, const TTest *const *tests);
 

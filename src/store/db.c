@@ -7,6 +7,28 @@
 #include <math.h>
 #include <string.h>
 
+/* What was being done when the system refused; its errno is not always kept. */
+static const char *
+doing(int rc)
+{
+    switch (rc) {
+    case SQLITE_IOERR_READ:
+    case SQLITE_IOERR_SHORT_READ:
+        return " while reading";
+    case SQLITE_IOERR_WRITE:
+    case SQLITE_IOERR_TRUNCATE:
+        return " while writing";
+    case SQLITE_IOERR_FSYNC:
+    case SQLITE_IOERR_DIR_FSYNC:
+        return " while syncing";
+    case SQLITE_IOERR_SHMOPEN:
+    case SQLITE_IOERR_SHMSIZE:
+    case SQLITE_IOERR_SHMMAP:
+        return " while sharing memory";
+    }
+    return "";
+}
+
 int
 db_error(struct store *s, int rc, struct err *e)
 {
@@ -41,11 +63,8 @@ db_error(struct store *s, int rc, struct err *e)
         break;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-        if (sys)
-            code =
-                err_set(e, ERR_IO, "%s: %s (%s)", s->path, strerror(sys), text);
-        else
-            code = err_set(e, ERR_IO, "%s: %s", s->path, text);
+        code = err_set(e, ERR_IO, "%s: %s%s%s%s", s->path, text, doing(rc),
+                       sys ? ": " : "", sys ? strerror(sys) : "");
         break;
     default:
         code = err_set(e, ERR_FAIL, "%s: %s", s->path, text);

@@ -23,10 +23,11 @@ db_newest(const struct store *s)
     return n;
 }
 
+/* Copies into file `to`; messages name the file that it will be. */
 static int
-copy_pages(struct store *s, const char *to, struct err *e)
+copy_pages(struct store *s, const char *to, const char *name, struct err *e)
 {
-    struct store copy = {.path = (char *)to};
+    struct store copy = {.path = (char *)name};
     sqlite3_backup *b = NULL;
     int rc;
 
@@ -83,7 +84,7 @@ db_copy(struct store *s, const char *to, int replace, struct err *e)
         rc = err_nomem(e, "a path", strlen(to) + 14);
     } else {
         /* SQLite has synced the copy when the backup is done. */
-        rc = copy_pages(s, tmp.s, e);
+        rc = copy_pages(s, tmp.s, to, e);
         if (rc == 0)
             rc = put_in_place(tmp.s, to, replace, e);
         if (rc < 0)

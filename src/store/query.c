@@ -149,12 +149,25 @@ pragma_allowed(const char *name, const char *value)
     static const char *const WITH_VALUE[] = {
         "table_info",  "table_xinfo", "index_list",       "index_info",
         "index_xinfo", "table_list",  "foreign_key_list", NULL};
-    static const char *const ALONE[] = {
-        "application_id",  "user_version", "schema_version",    "page_count",
-        "page_size",       "journal_mode", "encoding",          "database_list",
-        "freelist_count",  "table_list",   "collation_list",    "function_list",
-        "compile_options", "foreign_keys", "data_version",      "pragma_list",
-        "integrity_check", "quick_check",  "foreign_key_check", NULL};
+    static const char *const ALONE[] = {"application_id",
+                                        "user_version",
+                                        "schema_version",
+                                        "page_count",
+                                        "page_size",
+                                        "encoding",
+                                        "database_list",
+                                        "freelist_count",
+                                        "table_list",
+                                        "collation_list",
+                                        "function_list",
+                                        "compile_options",
+                                        "foreign_keys",
+                                        "data_version",
+                                        "pragma_list",
+                                        "integrity_check",
+                                        "quick_check",
+                                        "foreign_key_check",
+                                        NULL};
     const char *const *p;
 
     for (p = value ? WITH_VALUE : ALONE; *p; p++)

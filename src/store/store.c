@@ -327,6 +327,15 @@ open_frozen(struct store *s, struct err *e)
     return rc;
 }
 
+/* What SQLite says where it can make no files beside the database. */
+static int
+cannot_be_shared(const struct store *s)
+{
+    int rc = sqlite3_errcode(s->db) & 0xFF;
+
+    return s->db && (rc == SQLITE_CANTOPEN || rc == SQLITE_READONLY);
+}
+
 static int
 open_read(struct store *s, struct err *e)
 {
@@ -335,15 +344,13 @@ open_read(struct store *s, struct err *e)
 
     if (rc == 0)
         rc = configure(s, e);
-    if (rc == 0) {
+    if (rc == 0)
         rc = identify(s, &version, e);
-        if (rc < 0 && (sqlite3_errcode(s->db) == SQLITE_CANTOPEN ||
-                       sqlite3_errcode(s->db) == SQLITE_READONLY)) {
-            disconnect(s);
-            rc = open_frozen(s, e);
-            if (rc == 0)
-                rc = identify(s, &version, e);
-        }
+    if (rc < 0 && cannot_be_shared(s)) {
+        disconnect(s);
+        rc = open_frozen(s, e);
+        if (rc == 0)
+            rc = identify(s, &version, e);
     }
     if (rc == 0 && version == 0)
         return err_set(e, ERR_NOTFOUND, "%s: empty, no runs yet", s->path);
