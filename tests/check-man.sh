@@ -81,8 +81,6 @@ undocumented()
         "$work/documented" "$work/offered"
 }
 
-# What the page has and the program has not.  A letter beside a long name is not
-# in the program's list.
 invented()
 {
     awk -F '\t' '
@@ -92,7 +90,7 @@ invented()
                 any[$3] = 1
             next
         }
-        $0 in known || $3 ~ /^-[a-z]$/ { next }
+        $0 in known { next }
         $1 == "option" && $2 == "-" && $3 in any { next }
         { print }' "$work/offered" "$work/documented"
 }
