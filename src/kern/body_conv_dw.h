@@ -74,18 +74,30 @@ DW_TILES(DW_DEFINE)
 static void (*const dw_tiles[DW_ROWS + 1][DW_WIDTH + 1])(
     const struct dw_tile *) = {DW_TILES(DW_ENTRY)};
 
-/* db[0 … lanes) += dout over all pixels, in order. */
-static void
-dw_bias(float *db, const float *dout, const struct kern_conv *g)
+/* db += dout over all pixels, in order. */
+SIMD void
+dw_bias(float *db, const float *dout, const struct kern_conv *g, int width)
 {
-    V sum = v_load(db);
+    V sum[4];
 
+    UNROLL
+    for (int j = 0; j < width; j++) {
+        sum[j] = v_load(db + j * V_LANES);
+    }
     for (int y = 0; y < g->h; y++) {
-        for (int x = 0; x < g->w; x++) {
-            sum = v_add(sum, v_load(dout + y * g->out_row + x * g->out_pix));
+        const float *d = dout + y * g->out_row;
+
+        for (int x = 0; x < g->w; x++, d += g->out_pix) {
+            UNROLL
+            for (int j = 0; j < width; j++) {
+                sum[j] = v_add(sum[j], v_load(d + j * V_LANES));
+            }
         }
     }
-    v_store(db, sum);
+    UNROLL
+    for (int j = 0; j < width; j++) {
+        v_store(db + j * V_LANES, sum[j]);
+    }
 }
 
 /* A row of dw: a weight's place, and what it meets at output (0, 0). */
@@ -134,7 +146,5 @@ conv_dw(float *restrict dw, float *restrict db, const float *restrict in,
             dw_tiles[rows][width](&t);
         }
     }
-    for (int co = 0; co < g->c_out; co += V_LANES) {
-        dw_bias(db + co, dout + co, g);
-    }
+    MAP_BLOCKS(co, g->c_out, dw_bias, db + co, dout + co, g)
 }

@@ -5,20 +5,6 @@
  * a time and hold these values, and sums, in registers over all pixels.
  */
 
-/* Calls fn(..., width) with a constant width for each block of channels that
- * starts at `ch`; fn is inlined three times. */
-#define MAP_BLOCKS(ch, channels, fn, ...)                               \
-    for (int ch = 0, width_; ch < (channels); ch += width_ * V_LANES) { \
-        width_ = tile_width(((channels)-ch) / V_LANES, 4);              \
-        if (width_ == 4) {                                              \
-            fn(__VA_ARGS__, 4);                                         \
-        } else if (width_ == 2) {                                       \
-            fn(__VA_ARGS__, 2);                                         \
-        } else {                                                        \
-            fn(__VA_ARGS__, 1);                                         \
-        }                                                               \
-    }
-
 static void
 relu(float *y, const float *x, const struct kern_map *g)
 {

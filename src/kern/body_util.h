@@ -33,6 +33,20 @@ shares_next(struct shares *s)
     return s->size + (s->larger-- > 0);
 }
 
+/* Calls fn(..., width) with a constant width for each block of channels that
+ * starts at `ch`; fn is inlined three times. */
+#define MAP_BLOCKS(ch, channels, fn, ...)                               \
+    for (int ch = 0, width_; ch < (channels); ch += width_ * V_LANES) { \
+        width_ = tile_width(((channels)-ch) / V_LANES, 4);              \
+        if (width_ == 4) {                                              \
+            fn(__VA_ARGS__, 4);                                         \
+        } else if (width_ == 2) {                                       \
+            fn(__VA_ARGS__, 2);                                         \
+        } else {                                                        \
+            fn(__VA_ARGS__, 1);                                         \
+        }                                                               \
+    }
+
 /* The first n < V_LANES floats at p; the other lanes are 0. */
 static inline V
 v_load_part(const float *p, size_t n)
