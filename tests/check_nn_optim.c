@@ -105,7 +105,7 @@ END_TEST
 static void
 two_steps(const struct optim_options *opt, double lr, double w[3])
 {
-    struct model *m = lab_model("dense 10", &kern_scalar, 2, 1);
+    struct model *m = lab_model("dense 10", &kern_scalar, 1, 1);
     struct optim *o;
     struct err e;
 
