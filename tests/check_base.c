@@ -204,6 +204,10 @@ START_TEST(str_fits)
     str_add_fit(&b, "abcdef", 3, 0);
     str_add_fit(&b, "x", 0, 0);
     ck_assert_str_eq(b.s, "abc  abc>ab\xe2\x80\xa6");
+    str_clear(&b);
+    str_add_fit(&b, "a\x1b[2J", 6, 1);
+    str_add_fit(&b, "\n\n\n", 4, 1);
+    ck_assert_str_eq(b.s, "a^[[2J^J^>");
     str_release(&b);
 }
 END_TEST

@@ -15,7 +15,6 @@ static const char *const TABLES[] = {"epochs", "predictions", "classes",
                                      "events", NULL};
 static const enum run_rows TABLE_ROWS[] = {RUN_EPOCHS, RUN_PREDICTIONS,
                                            RUN_CLASSES, RUN_EVENTS};
-static const char *const KINDS[] = {"last", "best", NULL};
 
 static const struct cli_option OPTIONS[] = {
     {.name = "all", .help = "every run that is not in the trash"},
@@ -34,7 +33,7 @@ static const struct cli_option OPTIONS[] = {
     {.name = "checkpoint",
      .type = CLI_CHOICE,
      .arg = "WHICH",
-     .choices = KINDS,
+     .choices = CHECKPOINT_KINDS,
      .help = "which weights --weights writes",
      .preset = "the result's"},
     {0}};
@@ -54,8 +53,7 @@ export_weights(struct cli *c, const struct run_ids *ids, struct err *e)
     }
     int rc = store_run_get(c->store, ids->ids[0], &r, e);
     if (!rc) {
-        int kind = cli_choice(c, "checkpoint", r.h.val_fraction > 0);
-        rc = store_checkpoint(c->store, r.id, KINDS[kind], &w, e);
+        rc = subject_weights(c, &r, "checkpoint", &w, e);
     }
     if (!rc) {
         rc = sys_write_file(path, w.weights, w.weights_size, e);

@@ -310,6 +310,12 @@ run_images(struct cli *c, struct err *e)
     if (!rc) {
         rc = store_predictions(c->store, s.run.id, &p, e);
     }
+    if (rc == ERR_NOTFOUND && strcmp(s.run.status, "running") == 0) {
+        rc = err_set(e, rc,
+                     "run %lld is running: its predictions are stored when it "
+                     "ends",
+                     (long long)s.run.id);
+    }
     if (!rc) {
         rc = select_images(c, &s, &p, &sel, e);
     }

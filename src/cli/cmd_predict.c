@@ -7,13 +7,11 @@
 #include "fmnist/kern.h"
 #include "fmnist/sys.h"
 
-static const char *const KINDS[] = {"last", "best", NULL};
-
 static const struct cli_option OPTIONS[] = {
     {.name = "weights",
      .type = CLI_CHOICE,
      .arg = "WHICH",
-     .choices = KINDS,
+     .choices = CHECKPOINT_KINDS,
      .help = "weights of the last epoch, or of the one that the validation "
              "part chose",
      .preset = "the result's"},
@@ -99,8 +97,7 @@ run_predict(struct cli *c, struct err *e)
         rc = kern_choose(NULL, &k, e);
     }
     if (!rc) {
-        int kind = cli_choice(c, "weights", s.run.h.val_fraction > 0);
-        rc = store_checkpoint(c->store, s.run.id, KINDS[kind], &w, e);
+        rc = subject_weights(c, &s.run, "weights", &w, e);
     }
     if (!rc) {
         rc = dataset_load_unlabelled(c->argv[1], &d, e);

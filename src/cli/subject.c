@@ -23,7 +23,27 @@ subject_load(struct cli *c, const char *word, struct subject *out,
     if (!rc) {
         rc = store_dataset_get(c->store, out->run.dataset_id, &out->data, e);
     }
+    if (!rc && out->run.result_epoch == 0) {
+        rc = err_set(e, ERR_NOTFOUND, "run %lld is %s and has no epoch yet",
+                     (long long)id, out->run.status);
+    }
     return rc;
+}
+
+const char *const CHECKPOINT_KINDS[] = {"last", "best", NULL};
+
+int
+subject_weights(struct cli *c, const struct run *r, const char *option,
+                struct checkpoint *out, struct err *e)
+{
+    int best = cli_choice(c, option, r->h.val_fraction > 0);
+    if (best && r->h.val_fraction <= 0) {
+        return err_set(e, ERR_NOTFOUND,
+                       "run %lld has no best weights, as it had no validation "
+                       "part",
+                       (long long)r->id);
+    }
+    return store_checkpoint(c->store, r->id, CHECKPOINT_KINDS[best], out, e);
 }
 
 /* Terminals that tell their background do it as "FOREGROUND;BACKGROUND". */

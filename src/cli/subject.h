@@ -13,9 +13,17 @@ struct subject {
     struct dataset_row data;
 };
 
-/* Opens the database for reading and finds the run that `word` names. */
+/* Opens the database for reading and finds the run that `word` names; it must
+ * have finished an epoch. */
 int subject_load(struct cli *c, const char *word, struct subject *out,
                  struct err *e) MUST_CHECK;
+
+extern const char *const CHECKPOINT_KINDS[]; /* "last", "best", NULL */
+
+/* The weights that an option over CHECKPOINT_KINDS chooses, else the result's;
+ * checkpoint_release them. */
+int subject_weights(struct cli *c, const struct run *r, const char *option,
+                    struct checkpoint *out, struct err *e) MUST_CHECK;
 
 /* How to draw on c->out. */
 struct art_style subject_style(const struct cli *c);

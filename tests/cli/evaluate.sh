@@ -185,7 +185,8 @@ result 'the same classes' $?
 run predict poor pixels.csv --columns truth
 refused 'but no truth' 2 'unknown column "truth"'
 run predict poor tiny.csv --weights best
-refuses 'no best weights' 1 'run 2 has no checkpoint "best"'
+refuses 'no best weights' 1 \
+    'run 2 has no best weights, as it had no validation part'
 run predict chosen tiny.csv --csv
 cp out result
 run predict chosen tiny.csv --csv --weights best
@@ -244,7 +245,8 @@ run export chosen --weights b.safetensors
     FROM checkpoint WHERE run_id = 3 AND kind = 'best'")" ]
 result 'of the result' $?
 run export good --weights b.safetensors --checkpoint best
-refuses 'no best weights' 1 'run 1 has no checkpoint "best"'
+refuses 'no best weights' 1 \
+    'run 1 has no best weights, as it had no validation part'
 run export good --weights none/w
 refuses 'no such folder' 1 'cannot write none/w: No such file or directory'
 if [ -w /dev/full ]; then
@@ -271,6 +273,25 @@ END
 "$program" export --all | head -c 10 >out 2>err
 status=$?
 works 'a reader that leaves'
+
+# ---- a run that has nothing yet ---------------------------------------------
+
+run train --quiet --data shapes --batch-size 16 --hidden 64-64-64-64 \
+    --lr 1000 --momentum 0.99 --name burst
+for command in confusion classes images 'predict burst tiny.csv' \
+    'images burst --json' 'confusion burst --epoch 1'; do
+    case $command in
+    *burst*) ;;
+    *) command="$command burst" ;;
+    esac
+    # shellcheck disable=SC2086
+    run $command
+    refuses "no epoch: $command" 1 'run 4 is failed and has no epoch yet'
+done
+run export burst
+holds 'export of such a run parses' valid_json out
+run export burst --weights w
+refuses 'it has no weights' 1 'run 4 has no checkpoint "last"'
 
 # ---- bench ------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ on()
         for word; do
             printf " '%s'" "$word"
         done
-        echo; } >command
-    script -qec "sh command" /dev/null </dev/null >out 2>err
+        echo; } >typed
+    script -qec 'sh typed' /dev/null </dev/null >out 2>err
     status=$?
     sed "s/$cr\$//" out >lines
     sed "s/$esc\[[0-9;]*m//g" lines >plain
