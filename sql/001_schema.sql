@@ -266,30 +266,42 @@ FROM run AS r JOIN dataset AS d ON d.id = r.dataset_id;
 -- is the one of the newest finished run.  All runs of a board are placed by the
 -- same figure, `score`, which chosen_by names.
 CREATE VIEW leaderboard AS
-WITH f AS (
-    SELECT r.*,
-           count(r.val_acc) OVER b = count(*) OVER b AS by_val,
-           max(r.id) OVER b AS newest,
-           (SELECT e.test_acc FROM epoch AS e
-            WHERE e.run_id = r.id AND e.epoch = r.epochs_done) AS last_test_acc
+WITH b AS (
+    SELECT dataset_id, split_seed, test_fraction, max(id) AS newest,
+           count(val_acc) = count(*) AS by_val
+    FROM run
+    WHERE status = 'finished' AND deleted_at IS NULL
+    GROUP BY dataset_id, split_seed, test_fraction
+), f AS (
+    SELECT r.id, b.newest, b.by_val,
+           CASE WHEN b.by_val THEN r.val_acc
+                ELSE (SELECT e.test_acc FROM epoch AS e
+                      WHERE e.run_id = r.id AND e.epoch = r.epochs_done)
+           END AS score
     FROM run AS r
+    JOIN b ON b.dataset_id = r.dataset_id AND b.split_seed = r.split_seed
+          AND b.test_fraction = r.test_fraction
     WHERE r.status = 'finished' AND r.deleted_at IS NULL
-    WINDOW b AS (PARTITION BY r.dataset_id, r.split_seed, r.test_fraction)
 ), s AS (
-    SELECT f.*, CASE WHEN by_val THEN val_acc ELSE last_test_acc END AS score
+    -- Rows as narrow as can be: both windows sort them all.
+    SELECT id, by_val, score,
+           dense_rank() OVER (ORDER BY newest DESC) AS board,
+           row_number() OVER (PARTITION BY newest ORDER BY score DESC, id)
+               AS place
     FROM f
 )
-SELECT dense_rank() OVER (ORDER BY s.newest DESC) AS board,
-       row_number() OVER (PARTITION BY s.newest
-                          ORDER BY s.score DESC, s.id) AS place,
-       s.id, s.name, s.model, d.name AS dataset, s.split_seed, s.test_fraction,
-       s.val_fraction,
+SELECT s.board, s.place, r.id, r.name, r.model, d.name AS dataset,
+       r.split_seed, r.test_fraction, r.val_fraction,
        CASE WHEN s.by_val THEN 'val_acc' ELSE 'last_test_acc' END
            AS chosen_by,
-       s.score, s.val_acc, s.test_acc, s.last_test_acc, s.result_epoch,
-       s.epochs, s.seconds, s.seed
-FROM s JOIN dataset AS d ON d.id = s.dataset_id
-ORDER BY board, place;
+       s.score, r.val_acc, r.test_acc,
+       (SELECT e.test_acc FROM epoch AS e
+        WHERE e.run_id = r.id AND e.epoch = r.epochs_done) AS last_test_acc,
+       r.result_epoch, r.epochs, r.seconds, r.seed
+FROM s
+JOIN run AS r ON r.id = s.id
+JOIN dataset AS d ON d.id = r.dataset_id
+ORDER BY s.board, s.place;
 
 -- Of the result; a ratio whose denominator is 0 is NULL.
 CREATE VIEW class_metrics AS
