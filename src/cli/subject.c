@@ -43,7 +43,12 @@ subject_weights(struct cli *c, const struct run *r, const char *option,
                        "part",
                        (long long)r->id);
     }
-    return store_checkpoint(c->store, r->id, CHECKPOINT_KINDS[best], out, e);
+    int rc = store_checkpoint(c->store, r->id, CHECKPOINT_KINDS[best], out, e);
+    if (rc == ERR_NOTFOUND) {
+        rc = err_set(e, rc, "run %lld is %s and has no %s weights stored",
+                     (long long)r->id, r->status, CHECKPOINT_KINDS[best]);
+    }
+    return rc;
 }
 
 /* Terminals that tell their background do it as "FOREGROUND;BACKGROUND". */

@@ -188,6 +188,39 @@ for command in 'db vacuum' 'db prune --trash'; do
         '--read-only: this command writes to the database'
 done
 
+# ---- beside a training ------------------------------------------------------
+
+"$program" train --data tiny.csv --epochs 100000 --batch-size 16 --name long \
+    >out 2>err </dev/null &
+trainer=$!
+i=0
+while [ "$(query "SELECT max(epochs_done) FROM run WHERE name = 'long'")" -lt 1 ] \
+    2>/dev/null && [ $i -lt 100 ]; do
+    i=$((i + 1))
+    sleep 0.1
+done
+for command in ls 'show long' 'confusion long' 'classes long' 'export long' \
+    'db check' 'db backup during.db' 'db prune --checkpoints --predictions' \
+    'data add tiny.csv --name named' 'db vacuum'; do
+    # shellcheck disable=SC2086
+    run $command
+    works "while a run trains: $command"
+done
+run images long
+refuses 'its predictions come at its end' 1 "run 4 is running: its predictions \
+are stored when it ends"
+kill $trainer
+wait $trainer
+status=$?
+[ $status = 143 ]
+result 'the training is not disturbed' $?
+run db check
+works 'nor the database'
+run --db during.db db check
+works 'nor the copy'
+run rm --quiet 4
+run rm --purge --quiet
+
 # ---- faults that db check finds ---------------------------------------------
 
 if command -v python3 >/dev/null 2>&1 && python3 -c 'import sqlite3' 2>err; then

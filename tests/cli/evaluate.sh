@@ -291,7 +291,7 @@ done
 run export burst
 holds 'export of such a run parses' valid_json out
 run export burst --weights w
-refuses 'it has no weights' 1 'run 4 has no checkpoint "last"'
+refuses 'it has no weights' 1 'run 4 is failed and has no last weights stored'
 
 # ---- bench ------------------------------------------------------------------
 
