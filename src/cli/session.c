@@ -106,7 +106,7 @@ add_filtered(struct cli *c, const char *text, int trash, struct run_ids *out,
                           .binds = f.binds,
                           .n_binds = f.n_binds,
                           .sort = "id",
-                          .trash = trash};
+                          .trash = f.trash && !trash ? 2 : trash};
     rc = store_runs(c->store, &q, take_id, &list, e);
     filter_release(&f);
     return rc;

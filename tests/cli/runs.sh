@@ -207,6 +207,9 @@ is 'restore' '1
 3
 4'
 run rm --filter seed:2
+run show --command --filter is:trash
+[ $status = 0 ] && [ -s out ]
+result 'a filter that names the trash looks there' $?
 run rm --purge
 grep -q '1 run deleted for good' err
 result 'rm --purge' $?
