@@ -191,11 +191,11 @@ done
 # ---- beside a training ------------------------------------------------------
 
 "$program" train --data tiny.csv --epochs 100000 --batch-size 16 --name long \
-    >out 2>err </dev/null &
+    >train.out 2>train.err </dev/null &
 trainer=$!
 i=0
-while [ "$(query "SELECT max(epochs_done) FROM run WHERE name = 'long'")" -lt 1 ] \
-    2>/dev/null && [ $i -lt 100 ]; do
+while [ "$(query "SELECT coalesce(max(epochs_done), 0) FROM run
+    WHERE name = 'long'")" = 0 ] && [ $i -lt 100 ]; do
     i=$((i + 1))
     sleep 0.1
 done
