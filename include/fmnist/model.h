@@ -86,9 +86,7 @@ void loss_softmax(const float logits[10], double p[10]);
 size_t model_slab_size(const struct model *m);
 float *model_params(struct model *m);
 float *model_grads(struct model *m);
-int model_threads(const struct model *m);
 const struct kern *model_kern(const struct model *m);
-const struct spec *model_spec(const struct model *m);
 
 /*
  * Named tensors in PyTorch's order of state_dict(): "0.weight", "0.bias",

@@ -324,22 +324,10 @@ model_grads(struct model *m)
     return m->grads;
 }
 
-int
-model_threads(const struct model *m)
-{
-    return m->opt.threads;
-}
-
 const struct kern *
 model_kern(const struct model *m)
 {
     return m->k;
-}
-
-const struct spec *
-model_spec(const struct model *m)
-{
-    return &m->spec;
 }
 
 void
