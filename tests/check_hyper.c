@@ -389,6 +389,112 @@ START_TEST(long_names_are_cut)
 }
 END_TEST
 
+/* The model of `from`, changed so, is `spec`. */
+static void
+becomes(const struct hyper *from, const struct hyper_model *m, const char *spec,
+        const char *preset_name, int optimizer)
+{
+    struct hyper h = *from;
+    struct err e = {0};
+
+    ck_assert_msg(hyper_set_model(&h, m, &e) == 0, "%s", e.msg);
+    ck_assert_str_eq(h.spec, spec);
+    ck_assert_str_eq(h.preset, preset_name);
+    ck_assert_int_eq(h.optimizer, optimizer);
+    ck_assert_int_eq(h.seed, from->seed);
+    ck_assert(h.lr == from->lr);
+    check_ok(&h);
+}
+
+START_TEST(models_change)
+{
+    const struct hyper_model none = {0};
+    struct hyper h, small;
+
+    preset(&h, "ann");
+    set(&h, "seed", "9");
+    set(&h, "lr", "0.5");
+    becomes(&h, &none, spec_preset("ann"), "ann", OPTIM_SGD);
+    becomes(&h, &(struct hyper_model){.preset = "cnn"}, spec_preset("cnn"),
+            "cnn", OPTIM_ADAM);
+    becomes(&h, &(struct hyper_model){.spec = "dense 10"}, "flatten dense 10",
+            "", OPTIM_SGD);
+    becomes(&h, &(struct hyper_model){.hidden = "7"},
+            "flatten dense 7 relu dense 10", "", OPTIM_SGD);
+    becomes(&h, &(struct hyper_model){.preset = "cnn", .hidden = "7"},
+            "conv 32x3 relu bn pool 2 conv 64x3 relu bn pool 2 flatten "
+            "dense 7 relu dropout 0.4 dense 10",
+            "", OPTIM_ADAM);
+    /* Widths that are not given stay, as does the rate of dropout. */
+    preset(&small, "cnn");
+    set(&small, "optimizer", "sgd");
+    set(&small, "dropout", "0.25");
+    ck_assert_int_eq(
+        hyper_set_model(&small, &(struct hyper_model){.filters = "8"}, NULL),
+        0);
+    becomes(&small, &(struct hyper_model){.hidden = "5"},
+            "conv 8x3 relu bn pool 2 flatten dense 5 relu dropout 0.25 "
+            "dense 10",
+            "", OPTIM_SGD);
+    becomes(&small,
+            &(struct hyper_model){.hidden = "128-64", .filters = "32-64"},
+            "conv 32x3 relu bn pool 2 conv 64x3 relu bn pool 2 flatten "
+            "dense 128 relu dropout 0.25 dense 64 relu dropout 0.25 dense 10",
+            "", OPTIM_SGD);
+}
+END_TEST
+
+START_TEST(models_refused)
+{
+    static const struct {
+        struct hyper_model m;
+        const char *message;
+    } cases[] = {
+        {{.spec = "dense 10", .hidden = "7"}, "--spec describes the whole"},
+        {{.spec = "dense 10", .preset = "ann"}, "--spec describes the whole"},
+        {{.preset = "vgg"}, "--preset: expected ann or cnn"},
+        {{.preset = "ann", .filters = "8"}, "--filters: the preset ann has no"},
+        {{.hidden = "7"}, "--hidden: the model is none of a preset"},
+        {{.filters = "7"}, "--filters: the model is none of a preset"},
+        {{.preset = "ann", .hidden = "7x"},
+         "--hidden: expected widths joined by \"-\", such as 128-64, found "
+         "\"7x\""},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct hyper h, before;
+        struct err e = {0};
+
+        preset(&h, "ann");
+        set(&h, "spec", "dense 5 dense 10");
+        before = h;
+        ck_assert_int_eq(hyper_set_model(&h, &cases[i].m, &e), ERR_USAGE);
+        ck_assert_msg(
+            !strncmp(e.msg, cases[i].message, strlen(cases[i].message)), "%s",
+            e.msg);
+        ck_assert(!memcmp(&h, &before, sizeof h));
+    }
+}
+END_TEST
+
+START_TEST(every_field_tells_runs_apart)
+{
+    struct hyper a, b;
+
+    preset(&a, "cnn");
+    for (int i = 0; i < hyper_n_fields(); i++) {
+        const struct hyper_field *f = &HYPER_FIELDS[i];
+
+        preset(&b, "cnn");
+        memset(b.spec + strlen(b.spec) + 1, 'x', 5);
+        ck_assert(hyper_same(&a, &b) && hyper_same(&b, &a));
+        *((char *)&b + f->offset) ^= 1;
+        ck_assert_msg(hyper_same(&a, &b) == !strcmp(f->column, "preset"), "%s",
+                      f->column);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -405,6 +511,9 @@ main(void)
     tcase_add_test(tc, contradictions);
     tcase_add_test(tc, commands_and_names);
     tcase_add_test(tc, long_names_are_cut);
+    tcase_add_test(tc, models_change);
+    tcase_add_test(tc, models_refused);
+    tcase_add_test(tc, every_field_tells_runs_apart);
     suite_add_tcase(s, tc);
     return run_suites(s, NULL);
 }

@@ -217,6 +217,45 @@ START_TEST(widths_build_specs)
 }
 END_TEST
 
+START_TEST(families_are_found)
+{
+    static const struct {
+        const char *spec, *family, *hidden, *filters;
+    } cases[] = {
+        {"dense 128 relu dense 64 relu dense 10", "ann", "128-64", ""},
+        {"dense 7 relu dense 10", "ann", "7", ""},
+        {"conv 8x3 relu bn pool 2 dense 9 relu dropout 0.1 dense 10", "cnn",
+         "9", "8"},
+        {"conv 4096x3 relu bn pool 2 conv 5x3 relu bn pool 2 dense 4096 relu "
+         "dropout 0 dense 10",
+         "cnn", "4096", "4096-5"},
+        {"conv 8x5 relu bn pool 2 dense 9 relu dropout 0.1 dense 10", NULL, "",
+         ""},
+        {"conv 8x3 relu bn pool 2 dense 9 relu dense 10", NULL, "", ""},
+        {"dense 7 relu dropout 0.1 dense 10", NULL, "", ""},
+        {"dense 7 dense 10", NULL, "", ""},
+        {"dense 10", NULL, "", ""},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char hidden[SPEC_TEXT], filters[SPEC_TEXT];
+        struct spec s;
+        const char *family;
+
+        ck_assert_int_eq(spec_parse(cases[i].spec, &s, NULL), 0);
+        family = spec_family(&s, hidden, filters);
+        if (!cases[i].family) {
+            ck_assert_msg(!family, "%s", cases[i].spec);
+            continue;
+        }
+        ck_assert_ptr_nonnull(family);
+        ck_assert_str_eq(family, cases[i].family);
+        ck_assert_str_eq(hidden, cases[i].hidden);
+        ck_assert_str_eq(filters, cases[i].filters);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -233,6 +272,7 @@ main(void)
     tcase_add_test(tc, dropout_can_be_set);
     tcase_add_test(tc, single_value_bn_is_found);
     tcase_add_test(tc, widths_build_specs);
+    tcase_add_test(tc, families_are_found);
     suite_add_tcase(s, tc);
     return run_suites(s, NULL);
 }

@@ -78,6 +78,23 @@ int hyper_set(struct hyper *h, const struct hyper_field *f, const char *text,
 void hyper_get(const struct hyper *h, const struct hyper_field *f,
                struct str *out);
 
+/* The options that choose the layers, as typed; NULL: not given. */
+struct hyper_model {
+    const char *preset, *spec, *hidden, *filters;
+};
+/*
+ * Gives h other layers and keeps its other values, but for those that go with
+ * the layers: a preset brings its optimizer, and what is new its dropout rate.
+ * Widths alone (hidden, filters) are put into layers that h has from a preset,
+ * with the rate of h.  ERR_USAGE, also where spec comes with another.
+ */
+int hyper_set_model(struct hyper *h, const struct hyper_model *m,
+                    struct err *e) MUST_CHECK;
+
+/* Whether two, as hyper_check leaves them, describe the same training: all
+ * fields are equal but the preset, which only says where the spec is from. */
+int hyper_same(const struct hyper *a, const struct hyper *b);
+
 /*
  * What needs several fields: nesterov without momentum, momentum with Adam,
  * patience without val_fraction, warmup >= epochs, step without step_size or a

@@ -77,6 +77,14 @@ const char *spec_preset(const char *name);
 int spec_build(const char *preset, const char *hidden, const char *filters,
                char out[SPEC_TEXT], struct err *e) MUST_CHECK;
 
+/* Whether both have the same layers, the rates of dropout apart. */
+int spec_same_layers(const struct spec *a, const struct spec *b);
+/* The preset that s has the layers of, but for the widths and the rates of
+ * dropout, and those widths as spec_build takes them (filters "" where the
+ * preset has none); NULL for any other spec. */
+const char *spec_family(const struct spec *s, char hidden[SPEC_TEXT],
+                        char filters[SPEC_TEXT]);
+
 /* Trainable parameters as PyTorch counts them. */
 long spec_parameters(const struct spec *s);
 /* Multiply-adds x 2 of one sample, forward; training is counted as forward +

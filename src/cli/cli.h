@@ -121,6 +121,9 @@ const char *cli_nth(const struct cli *c, const char *option, int i);
 /* The hyperparameters that were typed: preset (default "ann") or spec first,
  * then the rest; checked together. */
 int cli_hyper(const struct cli *c, struct hyper *out, struct err *e) MUST_CHECK;
+/* The same as changes of *h. */
+int cli_hyper_change(const struct cli *c, struct hyper *h,
+                     struct err *e) MUST_CHECK;
 
 /* ---- the database ------------------------------------------------------ */
 

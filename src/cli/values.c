@@ -92,37 +92,16 @@ cli_choice(const struct cli *c, const char *option, int none)
     return none;
 }
 
-/* --preset and --spec first, whatever the order: they set the others. */
-static int
-hyper_base(const struct cli *c, struct hyper *out, struct err *e)
-{
-    const char *preset = cli_text(c, "preset");
-    const char *spec = cli_text(c, "spec");
-    const char *hidden = cli_text(c, "hidden");
-    const char *filters = cli_text(c, "filters");
-    if (spec && (preset || hidden || filters)) {
-        return err_set(e, ERR_USAGE,
-                       "--spec describes the whole model: it excludes "
-                       "--preset, --hidden and --filters");
-    }
-    int rc = hyper_preset(preset ? preset : "ann", out, e);
-    if (rc == 0 && spec) {
-        rc = hyper_set(out, hyper_field("spec"), spec, e);
-    }
-    if (rc == 0 && (hidden || filters)) {
-        char text[SPEC_TEXT];
-        rc = spec_build(preset ? preset : "ann", hidden, filters, text, e);
-        if (rc == 0) {
-            rc = hyper_set(out, hyper_field("spec"), text, e);
-        }
-    }
-    return rc;
-}
-
 int
-cli_hyper(const struct cli *c, struct hyper *out, struct err *e)
+cli_hyper_change(const struct cli *c, struct hyper *h, struct err *e)
 {
-    int rc = hyper_base(c, out, e);
+    const struct hyper_model model = {
+        .preset = cli_text(c, "preset"),
+        .spec = cli_text(c, "spec"),
+        .hidden = cli_text(c, "hidden"),
+        .filters = cli_text(c, "filters"),
+    };
+    int rc = hyper_set_model(h, &model, e);
     for (int i = 0; rc == 0 && i < c->n_values; i++) {
         const struct hyper_field *f = c->values[i].option->field;
         if (!f || strcmp(f->column, "preset") == 0 ||
@@ -130,7 +109,14 @@ cli_hyper(const struct cli *c, struct hyper *out, struct err *e)
             continue;
         }
         const char *text = c->values[i].text;
-        rc = hyper_set(out, f, text ? text : "1", e);
+        rc = hyper_set(h, f, text ? text : "1", e);
     }
-    return rc ? rc : hyper_check(out, e);
+    return rc ? rc : hyper_check(h, e);
+}
+
+int
+cli_hyper(const struct cli *c, struct hyper *out, struct err *e)
+{
+    int rc = hyper_preset("ann", out, e);
+    return rc ? rc : cli_hyper_change(c, out, e);
 }

@@ -56,8 +56,8 @@ add_widths(struct str *b, const char *list, const char *before,
 
         if (n == 0 || n > 5 || (s[n] != '-' && s[n] != '\0')) {
             return err_set(e, ERR_USAGE,
-                           "%s \"%s\": expected widths joined by \"-\", such "
-                           "as 128-64",
+                           "--%s: expected widths joined by \"-\", such as "
+                           "128-64, found \"%.80s\"",
                            what, list);
         }
         str_addf(b, "%s%.*s%s ", before, (int)n, s, after);
@@ -84,8 +84,7 @@ spec_build(const char *preset, const char *hidden, const char *filters,
     }
     if (filters != NULL && p->filters == NULL) {
         return err_set(e, ERR_USAGE,
-                       "preset \"%s\" has no convolutions to give filters",
-                       preset);
+                       "--filters: the preset %s has no convolutions", preset);
     }
     str_init(&b);
     if (p->filters != NULL) {
@@ -167,6 +166,60 @@ spec_set_dropout(struct spec *s, double rate)
         }
     }
     return n;
+}
+
+int
+spec_same_layers(const struct spec *a, const struct spec *b)
+{
+    struct spec x = *a, y = *b;
+    char xs[SPEC_TEXT], ys[SPEC_TEXT];
+
+    spec_set_dropout(&x, 0);
+    spec_set_dropout(&y, 0);
+    spec_format(&x, xs);
+    spec_format(&y, ys);
+    return !strcmp(xs, ys);
+}
+
+/* The widths of one kind of layer joined by "-", the output layer's left out;
+ * SPEC_MAX_LAYERS of them fit. */
+static void
+join_widths(const struct spec *s, enum layer_kind kind, char out[SPEC_TEXT])
+{
+    size_t n = 0;
+    int i;
+
+    out[0] = '\0';
+    for (i = 0; i < s->n - 1; i++) {
+        if (s->layers[i].kind == kind) {
+            n += (size_t)snprintf(out + n, SPEC_TEXT - n, "%s%d", n ? "-" : "",
+                                  s->layers[i].units);
+        }
+    }
+}
+
+const char *
+spec_family(const struct spec *s, char hidden[SPEC_TEXT],
+            char filters[SPEC_TEXT])
+{
+    struct spec built;
+    char text[SPEC_TEXT];
+    size_t i;
+
+    join_widths(s, LAYER_DENSE, hidden);
+    join_widths(s, LAYER_CONV, filters);
+    for (i = 0; i < sizeof PRESETS / sizeof PRESETS[0]; i++) {
+        const struct preset *p = &PRESETS[i];
+
+        if (!p->filters == !filters[0] &&
+            spec_build(p->name, hidden, filters[0] ? filters : NULL, text,
+                       NULL) == 0 &&
+            spec_parse(text, &built, NULL) == 0 &&
+            spec_same_layers(s, &built)) {
+            return p->name;
+        }
+    }
+    return NULL;
 }
 
 static long

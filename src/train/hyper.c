@@ -200,17 +200,9 @@ static int
 is_preset(const struct spec *s, const char *preset)
 {
     const char *text = spec_preset(preset);
-    struct spec p, q = *s;
-    char a[SPEC_TEXT], b[SPEC_TEXT];
+    struct spec p;
 
-    if (!text || spec_parse(text, &p, NULL) < 0) {
-        return 0;
-    }
-    spec_set_dropout(&p, 0);
-    spec_set_dropout(&q, 0);
-    spec_format(&p, a);
-    spec_format(&q, b);
-    return !strcmp(a, b);
+    return text && spec_parse(text, &p, NULL) == 0 && spec_same_layers(s, &p);
 }
 
 static int
