@@ -40,7 +40,10 @@ START_TEST(resumes_to_the_same_bits)
     finishes(&h, 2, &whole);
     for (int epoch = 1; epoch < whole.max_epoch; epoch++) {
         struct record c = {0};
+        struct err e = {0};
 
+        ck_assert_msg(checkpoint_check(&whole.last[epoch - 1], &h, &e) == 0,
+                      "%s", e.msg);
         ck_assert_int_eq(train(&h, 1, &whole, epoch, &c), 0);
         ck_assert_int_eq(c.reports, whole.max_epoch - epoch);
         same_from(&whole, &c, epoch + 1);
@@ -92,6 +95,55 @@ START_TEST(resume_refuses_what_does_not_fit)
     configure(&h, "dense 17 relu dense 10");
     ck_assert_int_lt(train(&h, 1, &whole, 1, &c), 0);
     record_release(&c);
+    record_release(&whole);
+}
+END_TEST
+
+static void
+is_refused(const struct checkpoint *c, const struct hyper *h, const char *words)
+{
+    struct err e = {0};
+
+    ck_assert_int_lt(checkpoint_check(c, h, &e), 0);
+    ck_assert_msg(strstr(e.msg, words) != NULL, "\"%s\"", e.msg);
+}
+
+/* What the check of a file says, nothing being loaded. */
+START_TEST(checkpoints_of_others_are_known)
+{
+    struct hyper h, other;
+    struct record whole = {0};
+    struct checkpoint *c = &whole.last[1];
+    struct err e = {0};
+    void *state;
+
+    configure(&h, CNN);
+    h.momentum = 0.9;
+    h.epochs = 2;
+    finishes(&h, 1, &whole);
+    ck_assert_int_eq(checkpoint_check(c, &h, &e), 0);
+    other = h;
+    other.momentum = 0.5;
+    ck_assert_int_eq(checkpoint_check(c, &other, &e), 0);
+    other.momentum = 0;
+    is_refused(c, &other, "the state of the checkpoint: tensor momentum.0.");
+    other.optimizer = OPTIM_ADAM;
+    is_refused(c, &other, "the state of the checkpoint: tensor momentum.0.");
+    configure(&other, ANN);
+    is_refused(c, &other, "the weights of the checkpoint: tensor 2.");
+    strcpy(other.spec, "dense 10 nonsense");
+    is_refused(c, &other, "nonsense");
+    c->epoch = 1;
+    is_refused(c, &h, "the state of the checkpoint of epoch 1 is not that");
+    c->epoch = 2;
+    c->state_size -= 4;
+    is_refused(c, &h, "its bytes lie outside of the file");
+    state = c->state;
+    c->state = NULL;
+    ck_assert_int_eq(checkpoint_check(c, &h, &e), 0);
+    c->weights_size = 7;
+    is_refused(c, &h, "the weights of the checkpoint: these are not weights");
+    c->state = state;
     record_release(&whole);
 }
 END_TEST
@@ -225,6 +277,7 @@ main(void)
     tcase_add_loop_test(tc, resumes_to_the_same_bits, 0, n);
     tcase_add_test(tc, resumes_at_the_end);
     tcase_add_test(tc, resume_refuses_what_does_not_fit);
+    tcase_add_test(tc, checkpoints_of_others_are_known);
     tcase_add_test(tc, stops_after_the_epoch);
     tcase_add_test(tc, stops_at_once);
     tcase_add_test(tc, best_epoch_and_patience);

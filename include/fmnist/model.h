@@ -117,4 +117,13 @@ int model_save(const struct model *m, void **out, size_t *size,
 int model_load(struct model *m, const void *bytes, size_t size,
                struct err *e) MUST_CHECK;
 
+/* A model's table of tensors without the tensors, to check files by: no other
+ * functions than model_tensors, model_tensor, model_check, optim_check and
+ * model_free take it. */
+int model_outline(const struct spec *s, struct model **out,
+                  struct err *e) MUST_CHECK;
+/* What model_load would say to such bytes. */
+int model_check(const struct model *m, const void *bytes, size_t size,
+                struct err *e) MUST_CHECK;
+
 #endif

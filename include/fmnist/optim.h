@@ -42,6 +42,11 @@ int optim_save(const struct optim *o, const struct meta_pair *meta, int n_meta,
 /* Fills the values of the keys that meta names; a missing key is an error. */
 int optim_load(struct optim *o, const void *bytes, size_t size,
                struct meta_pair *meta, int n_meta, struct err *e) MUST_CHECK;
+/* The same for an optimizer that m (an outline will do) would have, with
+ * nothing changed but the values of meta. */
+int optim_check(struct model *m, const struct optim_options *opt,
+                const void *bytes, size_t size, struct meta_pair *meta,
+                int n_meta, struct err *e) MUST_CHECK;
 
 enum schedule {
     SCHED_CONSTANT,

@@ -35,6 +35,11 @@ struct checkpoint {
     size_t weights_size, state_size;
 };
 void checkpoint_release(struct checkpoint *c);
+/* Whether a run of h could have made c, as far as names, types and shapes of
+ * the tensors and the epoch tell; the numbers themselves may be any.  c may be
+ * hostile; its state may be NULL. */
+int checkpoint_check(const struct checkpoint *c, const struct hyper *h,
+                     struct err *e) MUST_CHECK;
 
 /* What a finished epoch hands over; all borrowed during the callback. */
 struct epoch_report {

@@ -179,6 +179,27 @@ model_new(const struct spec *s, const struct kern *k,
 }
 
 int
+model_outline(const struct spec *s, struct model **out, struct err *e)
+{
+    struct model *m = mem_zalloc(1, sizeof *m);
+    int rc;
+
+    if (m == NULL) {
+        return err_nomem(e, "the model", sizeof *m);
+    }
+    m->spec = *s;
+    m->opt = (struct model_options){.threads = 1, .max_batch = 1};
+    make_layers(m);
+    rc = param_table(m, e);
+    if (rc < 0) {
+        model_free(m);
+        return rc;
+    }
+    *out = m;
+    return 0;
+}
+
+int
 model_new_debug(const struct spec *s, const struct kern *k,
                 const struct model_options *opt, struct model **out,
                 struct err *e)

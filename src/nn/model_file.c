@@ -53,6 +53,21 @@ model_save(const struct model *m, void **out, size_t *size, struct err *e)
 }
 
 int
+model_check(const struct model *m, const void *bytes, size_t size,
+            struct err *e)
+{
+    struct st_tensor *t = list_tensors(m, e);
+    int rc;
+
+    if (t == NULL) {
+        return ERR_NOMEM;
+    }
+    rc = st_open(bytes, size, t, m->n_tensors, NULL, 0, e);
+    mem_free(t);
+    return rc;
+}
+
+int
 model_load(struct model *m, const void *bytes, size_t size, struct err *e)
 {
     struct st_tensor *t = list_tensors(m, e);

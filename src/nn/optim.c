@@ -33,6 +33,12 @@ struct optim {
     float *slab[2];
 };
 
+static int
+count_slabs(const struct optim_options *opt)
+{
+    return opt->kind == OPTIM_SGD ? opt->momentum != 0 : 2;
+}
+
 int
 optim_new(struct model *m, const struct optim_options *opt, struct optim **out,
           struct err *e)
@@ -46,7 +52,7 @@ optim_new(struct model *m, const struct optim_options *opt, struct optim **out,
     }
     o->m = m;
     o->opt = *opt;
-    o->n_slabs = opt->kind == OPTIM_SGD ? opt->momentum != 0 : 2;
+    o->n_slabs = count_slabs(opt);
     for (i = 0; i < o->n_slabs; i++) {
         o->slab[i] = mem_aligned(floats, sizeof(float));
         if (o->slab[i] == NULL) {
@@ -225,25 +231,24 @@ optim_save(const struct optim *o, const struct meta_pair *meta, int n_meta,
     return rc;
 }
 
+/* Checks the whole file, and fills l and the values of meta. */
 static int
-read_state(struct optim *o, struct listing *l, const unsigned char *bytes,
-           size_t size, int n_meta, struct err *e)
+read_listing(struct listing *l, const struct optim *o, const void *bytes,
+             size_t size, struct meta_pair *meta, int n_meta, long long *steps,
+             struct err *e)
 {
-    long long steps;
-    int i, rc = st_open(bytes, size, l->t, l->n, l->meta, n_meta + 1, e);
+    int i, rc = listing_init(l, o, meta, n_meta, e);
 
-    if (rc < 0) {
-        return rc;
+    if (rc == 0) {
+        rc = st_open(bytes, size, l->t, l->n, l->meta, n_meta + 1, e);
     }
-    if (str_to_i64(l->meta[0].value, &steps) < 0 || steps < 0) {
-        return err_set(e, ERR_FAIL, "metadata step: not a number of steps");
+    if (rc == 0 && (str_to_i64(l->meta[0].value, steps) < 0 || *steps < 0)) {
+        rc = err_set(e, ERR_FAIL, "metadata step: not a number of steps");
     }
-    for (i = 0; i < l->n; i++) {
-        model_tensor_set(o->m, l->which[i].tensor, o->slab[l->which[i].slab],
-                         bytes + l->t[i].offset);
+    for (i = 0; rc == 0 && i < n_meta; i++) {
+        meta[i] = l->meta[i + 1];
     }
-    o->steps = (uint64_t)steps;
-    return 0;
+    return rc;
 }
 
 int
@@ -251,14 +256,29 @@ optim_load(struct optim *o, const void *bytes, size_t size,
            struct meta_pair *meta, int n_meta, struct err *e)
 {
     struct listing l;
-    int i, rc = listing_init(&l, o, meta, n_meta, e);
+    long long steps;
+    int i, rc = read_listing(&l, o, bytes, size, meta, n_meta, &steps, e);
 
+    for (i = 0; rc == 0 && i < l.n; i++) {
+        model_tensor_set(o->m, l.which[i].tensor, o->slab[l.which[i].slab],
+                         (const unsigned char *)bytes + l.t[i].offset);
+    }
     if (rc == 0) {
-        rc = read_state(o, &l, bytes, size, n_meta, e);
+        o->steps = (uint64_t)steps;
     }
-    for (i = 0; rc == 0 && i < n_meta; i++) {
-        meta[i] = l.meta[i + 1];
-    }
+    listing_release(&l);
+    return rc;
+}
+
+int
+optim_check(struct model *m, const struct optim_options *opt, const void *bytes,
+            size_t size, struct meta_pair *meta, int n_meta, struct err *e)
+{
+    struct optim o = {.m = m, .opt = *opt, .n_slabs = count_slabs(opt)};
+    struct listing l;
+    long long steps;
+    int rc = read_listing(&l, &o, bytes, size, meta, n_meta, &steps, e);
+
     listing_release(&l);
     return rc;
 }

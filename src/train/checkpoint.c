@@ -105,15 +105,12 @@ read_progress(const struct meta_pair meta[N_META], struct progress *p)
     return 0;
 }
 
-int
-checkpoint_restore(const struct checkpoint *c, struct model *m, struct optim *o,
-                   struct progress *p, struct err *e)
+/* rc: what reading the state gave, which filled meta. */
+static int
+accept_state(const struct checkpoint *c, int rc,
+             const struct meta_pair meta[N_META], struct progress *p,
+             struct err *e)
 {
-    struct meta_pair meta[N_META];
-    int rc;
-
-    memcpy(meta, META_KEYS, sizeof meta);
-    rc = optim_load(o, c->state, c->state_size, meta, N_META, e);
     if (rc < 0) {
         return err_wrap(e, rc, "the state of the checkpoint");
     }
@@ -123,9 +120,66 @@ checkpoint_restore(const struct checkpoint *c, struct model *m, struct optim *o,
                        "of a run",
                        c->epoch);
     }
+    return 0;
+}
+
+int
+checkpoint_restore(const struct checkpoint *c, struct model *m, struct optim *o,
+                   struct progress *p, struct err *e)
+{
+    struct meta_pair meta[N_META];
+    int rc;
+
+    memcpy(meta, META_KEYS, sizeof meta);
+    rc = optim_load(o, c->state, c->state_size, meta, N_META, e);
+    rc = accept_state(c, rc, meta, p, e);
+    if (rc < 0) {
+        return rc;
+    }
     rc = model_load(m, c->weights, c->weights_size, e);
     if (rc < 0) {
         return err_wrap(e, rc, "the weights of the checkpoint");
     }
     return 0;
+}
+
+static int
+check_state(const struct checkpoint *c, const struct hyper *h, struct model *m,
+            struct err *e)
+{
+    const struct optim_options oo = {
+        .kind = (enum optimizer)h->optimizer,
+        .momentum = h->momentum,
+    };
+    struct meta_pair meta[N_META];
+    struct progress p;
+    int rc;
+
+    memcpy(meta, META_KEYS, sizeof meta);
+    rc = optim_check(m, &oo, c->state, c->state_size, meta, N_META, e);
+    return accept_state(c, rc, meta, &p, e);
+}
+
+int
+checkpoint_check(const struct checkpoint *c, const struct hyper *h,
+                 struct err *e)
+{
+    struct model *m = NULL;
+    struct spec spec;
+    int rc = spec_parse(h->spec, &spec, e);
+
+    if (rc == 0) {
+        rc = model_outline(&spec, &m, e);
+    }
+    if (rc == 0) {
+        rc = model_check(m, c->weights, c->weights_size, e);
+        if (rc < 0) {
+            err_wrap(e, rc, "the weights of the checkpoint");
+        }
+    }
+    if (rc == 0 && c->state) {
+        rc = check_state(c, h, m, e);
+    }
+    model_free(m);
+    return rc;
 }
