@@ -199,36 +199,6 @@ START_TEST(foreign)
 }
 END_TEST
 
-START_TEST(hostile_schema)
-{
-    static const char *const HOSTILE[] = {
-        "CREATE TRIGGER evil AFTER INSERT ON run BEGIN DELETE FROM run; END",
-        "DROP TABLE setting; CREATE VIEW setting AS SELECT 1 AS key",
-        "DROP TRIGGER run_status",
-        "DROP VIEW run_summary; CREATE VIEW run_summary AS SELECT 1 AS id",
-        "DROP INDEX run_name",
-        "ALTER TABLE event ADD COLUMN more TEXT",
-    };
-    struct store *s;
-    size_t i;
-
-    for (i = 0; i < sizeof(HOSTILE) / sizeof(HOSTILE[0]); i++) {
-        unlink(test_db());
-        make_db();
-        test_sql(HOSTILE[i]);
-        refused(STORE_WRITE, ERR_FAIL, "not as this program made it");
-        refused(STORE_READ, ERR_FAIL, "not as this program made it");
-    }
-    /* A user's own additions that change nothing are welcome. */
-    unlink(test_db());
-    make_db();
-    test_sql("CREATE INDEX mine ON run (lr); CREATE TABLE notes (a);"
-             "CREATE VIEW v AS SELECT * FROM run; ANALYZE");
-    OK(store_open(test_db(), STORE_WRITE, &s, e));
-    store_close(s);
-}
-END_TEST
-
 /* Bits flip: a message or not, but no crash. */
 START_TEST(damage)
 {
@@ -582,7 +552,7 @@ suite(void)
 
     test_case(s, "refused",
               (const TTest *[]){missing, paths, odd_names, not_a_database,
-                                foreign, hostile_schema, damage, NULL});
+                                foreign, damage, NULL});
     test_case(s, "hindered",
               (const TTest *[]){read_only, read_only_with_log, locked,
                                 file_too_large, disk_full, network, NULL});

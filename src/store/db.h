@@ -45,9 +45,11 @@ int db_newest(const struct store *s);
 /* Runs the migrations that the database lacks, each in a transaction of its
  * own; a database that had rows is copied to PATH.bak-vN first. */
 int db_migrate(struct store *s, struct err *e) MUST_CHECK;
-/* Refuses a schema that is not what the migrations make: a view in a table's
- * place or a trigger more would act on what this program reads and writes. */
-int db_check_schema(struct store *s, struct err *e) MUST_CHECK;
+/* Refuses a schema that is not what the migrations up to `version` make: a view
+ * in a table's place or a trigger more would act on what this program reads and
+ * writes. */
+int db_check_schema(struct store *s, int64_t version,
+                    struct err *e) MUST_CHECK;
 /* Copies the database to a file `to`, at once or not at all; without `replace`
  * only where there is none. */
 int db_copy(struct store *s, const char *to, int replace,

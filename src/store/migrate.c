@@ -129,30 +129,6 @@ one_step(struct store *s, int64_t version, struct err *e)
     return rc;
 }
 
-int
-db_migrate(struct store *s, struct err *e)
-{
-    int64_t version;
-    int rc = db_get_int(s, SQL_USER_VERSION, &version, e);
-
-    if (rc == 0 && version > 0 && version < db_newest(s))
-        rc = keep_old(s, version, e);
-    for (; rc == 0 && version < db_newest(s); version++) {
-        /* Rebuilding a table needs them off, which no transaction can do. */
-        rc = db_exec(s, SQL_FOREIGN_KEYS_OFF, e);
-        if (rc == 0)
-            rc = db_begin(s, e);
-        if (rc == 0)
-            rc = db_end(s, one_step(s, version, e), e);
-        if (rc == 0)
-            rc = db_exec(s, SQL_FOREIGN_KEYS_ON, e);
-        if (rc < 0 && version > 0)
-            err_wrap(e, rc, "bringing the database to schema %d",
-                     (int)version + 1);
-    }
-    return rc;
-}
-
 static const char *
 text(sqlite3_stmt *st, int col)
 {
@@ -167,6 +143,15 @@ refuse(struct store *s, const char *type, const char *name, struct err *e)
     return err_set(e, ERR_FAIL,
                    "%s: not as this program made it (%s \"%s\"); refused",
                    s->path, type, name);
+}
+
+/* Indexes, tables and views of the user's own do no harm.  SQLite compares the
+ * type that a schema's row gives with what its text makes, in any case. */
+static int
+harmless(const char *type)
+{
+    return strcmp(type, "index") == 0 || strcmp(type, "table") == 0 ||
+           strcmp(type, "view") == 0;
 }
 
 /* Both statements list objects by name. */
@@ -185,9 +170,8 @@ compare(struct store *s, sqlite3_stmt *is, struct store *ref,
         if (order > 0)
             return refuse(s, "without", text(should, 1), e);
         if (order < 0) {
-            /* Indexes, tables and views of the user's own do no harm. */
-            if (strcmp(text(is, 0), "trigger") == 0)
-                return refuse(s, "trigger", text(is, 1), e);
+            if (!harmless(text(is, 0)))
+                return refuse(s, text(is, 0), text(is, 1), e);
             a = db_step(s, is, e);
             continue;
         }
@@ -201,7 +185,7 @@ compare(struct store *s, sqlite3_stmt *is, struct store *ref,
 }
 
 int
-db_check_schema(struct store *s, struct err *e)
+db_check_schema(struct store *s, int64_t version, struct err *e)
 {
     struct store ref = {.path = s->path, .env = s->env};
     sqlite3_stmt *is = NULL, *should = NULL;
@@ -209,7 +193,7 @@ db_check_schema(struct store *s, struct err *e)
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     int i;
 
-    for (i = 0; rc == SQLITE_OK && s->env.migrations[i]; i++)
+    for (i = 0; rc == SQLITE_OK && i < version; i++)
         rc = sqlite3_exec(ref.db, s->env.migrations[i], NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         rc = db_error(&ref, rc, e);
@@ -223,5 +207,45 @@ db_check_schema(struct store *s, struct err *e)
         db_done(is);
     sqlite3_finalize(should);
     sqlite3_close(ref.db);
+    return rc;
+}
+
+/* The version, and whether the schema is that version's: a trigger that is not
+ * ours would act while a migration changes rows. */
+static int
+look(struct store *s, int64_t *version, struct err *e)
+{
+    int rc = db_exec(s, SQL_READ_BEGIN, e);
+
+    if (rc == 0)
+        rc = db_get_int(s, SQL_USER_VERSION, version, e);
+    if (rc == 0 && *version > 0 && *version < db_newest(s))
+        rc = db_check_schema(s, *version, e);
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, sql_text(SQL_ROLLBACK), NULL, NULL, NULL);
+    return rc;
+}
+
+int
+db_migrate(struct store *s, struct err *e)
+{
+    int64_t version;
+    int rc = look(s, &version, e);
+
+    if (rc == 0 && version > 0 && version < db_newest(s))
+        rc = keep_old(s, version, e);
+    for (; rc == 0 && version < db_newest(s); version++) {
+        /* Rebuilding a table needs them off, which no transaction can do. */
+        rc = db_exec(s, SQL_FOREIGN_KEYS_OFF, e);
+        if (rc == 0)
+            rc = db_begin(s, e);
+        if (rc == 0)
+            rc = db_end(s, one_step(s, version, e), e);
+        if (rc == 0)
+            rc = db_exec(s, SQL_FOREIGN_KEYS_ON, e);
+        if (rc < 0 && version > 0)
+            err_wrap(e, rc, "bringing the database to schema %d",
+                     (int)version + 1);
+    }
     return rc;
 }

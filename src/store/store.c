@@ -286,7 +286,7 @@ open_write(struct store *s, struct err *e)
     if (rc == 0)
         rc = db_migrate(s, e);
     if (rc == 0)
-        rc = db_check_schema(s, e);
+        rc = db_check_schema(s, db_newest(s), e);
     if (rc < 0)
         return rc;
     network = is_network(s);
@@ -360,7 +360,7 @@ open_read(struct store *s, struct err *e)
                        "such as `db vacuum`, brings it up to date",
                        s->path, (long long)version);
     if (rc == 0)
-        rc = db_check_schema(s, e);
+        rc = db_check_schema(s, version, e);
     if (rc == 0)
         rc = db_exec(s, SQL_QUERY_ONLY_ON, e);
     return rc;
