@@ -110,17 +110,47 @@ param_each(const struct param *p, float *slab,
     }
 }
 
-/* The dense side may be part of a file, and not aligned. */
-static void
-copy_out(float *at, size_t n, void *out)
+/* Neighbours in memory, which follow axis 0, are a whole tensor's rest apart in
+ * a file: a cache line of them at a time keeps both sides in reach. */
+#define LINE 16
+
+/* Copies between a slab and the bytes of a file, which may be anywhere. */
+static inline void
+copy_line(float *at, ptrdiff_t stride, int n, char *file, size_t apart, int in)
 {
-    memcpy((char *)out + n * sizeof *at, at, sizeof *at);
+    int i;
+
+    for (i = 0; i < n; i++) {
+        if (in) {
+            memcpy(at + i * stride, file + i * apart, sizeof *at);
+        } else {
+            memcpy(file + i * apart, at + i * stride, sizeof *at);
+        }
+    }
 }
 
-static void
-copy_in(float *at, size_t n, void *in)
+static inline void
+copy_tensor(const struct param *p, float *slab, char *file, int in)
 {
-    memcpy(at, (const char *)in + n * sizeof *at, sizeof *at);
+    size_t apart = (size_t)p->dim[1] * p->dim[2] * p->dim[3] * sizeof *slab;
+    int a, b, c, d;
+
+    for (a = 0; a < p->dim[0]; a += LINE) {
+        int n = p->dim[0] - a < LINE ? p->dim[0] - a : LINE;
+        float *line = slab + p->offset + a * p->stride[0];
+        char *to = file + a * apart;
+
+        for (b = 0; b < p->dim[1]; b++) {
+            for (c = 0; c < p->dim[2]; c++) {
+                float *at = line + b * p->stride[1] + c * p->stride[2];
+
+                for (d = 0; d < p->dim[3]; d++, to += sizeof *slab) {
+                    copy_line(at + d * p->stride[3], p->stride[0], n, to, apart,
+                              in);
+                }
+            }
+        }
+    }
 }
 
 static float *
@@ -139,7 +169,7 @@ model_tensor_get(const struct model *m, int i, const float *slab, void *out)
         memcpy(out, &m->layers[p->layer].tracked, sizeof(int64_t));
         return;
     }
-    param_each(p, from, copy_out, out);
+    copy_tensor(p, from, out, 0);
 }
 
 void
@@ -151,5 +181,5 @@ model_tensor_set(struct model *m, int i, float *slab, const void *in)
         memcpy(&m->layers[p->layer].tracked, in, sizeof(int64_t));
         return;
     }
-    param_each(p, slab != NULL ? slab : own_slab(m, p), copy_in, (void *)in);
+    copy_tensor(p, slab != NULL ? slab : own_slab(m, p), (char *)in, 1);
 }
