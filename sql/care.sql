@@ -209,7 +209,9 @@ SELECT 'run ' || r.id || ': checkpoint "' || c.kind || '" of epoch ' || c.epoch 
        ', result_epoch ' || coalesce(r.result_epoch, 'unset') || ')'
 FROM checkpoint AS c JOIN run AS r ON r.id = c.run_id
 WHERE c.epoch > r.epochs_done
-   OR (c.kind = 'best' AND c.epoch IS NOT r.result_epoch)
+   OR (c.kind = 'best' AND (r.result_epoch IS NULL OR c.epoch > r.result_epoch
+                            OR (c.epoch <> r.result_epoch
+                                AND r.status IN ('finished', 'stopped'))))
    OR (c.kind = 'last' AND c.epoch <> r.epochs_done
        AND r.status IN ('finished', 'stopped'));
 

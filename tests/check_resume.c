@@ -219,7 +219,7 @@ START_TEST(best_epoch_and_patience)
 {
     struct hyper h;
     struct record c = {0};
-    int best = 0;
+    int best = 0, given = -1;
 
     configure(&h, ANN);
     h.val_fraction = 0.25;
@@ -228,20 +228,58 @@ START_TEST(best_epoch_and_patience)
     h.patience = 3;
     c.due_every = 5;
     finishes(&h, 1, &c);
-    for (int i = 1; i < c.max_epoch; i++) {
+    for (int i = 0; i < c.max_epoch; i++) {
+        int due = (i + 1) % 5 == 0 || i + 1 == c.max_epoch;
+
         if (c.epochs[i].val_loss < c.epochs[best].val_loss) {
             best = i;
         }
         ck_assert_int_eq(c.result_epoch[i], best + 1);
-        ck_assert(!c.best[i].weights == (best != i));
-        ck_assert(!c.best[i].weights || c.last[i].weights);
+        ck_assert(!c.last[i].weights == !due);
+        given = due ? best : given;
+        ck_assert(given < 0 || c.best[given].weights);
     }
+    ck_assert_int_eq(given, best);
     ck_assert_int_eq(c.result.result_epoch, best + 1);
     ck_assert_int_lt(c.max_epoch, 12);
     ck_assert_int_eq(c.max_epoch, best + 1 + 3);
     ck_assert_int_eq(c.final[c.max_epoch - 1], 1);
     ck_assert_ptr_nonnull(c.last[c.max_epoch - 1].weights);
     record_release(&c);
+}
+END_TEST
+
+/* What was not due is owed to a run that is stopped inside the next epoch: the
+ * best weights, too, which are those of an earlier epoch here. */
+START_TEST(stopped_run_has_its_best)
+{
+    struct hyper h;
+    struct record whole = {0}, c = {0};
+    int last;
+
+    configure(&h, ANN);
+    h.val_fraction = 0.25;
+    h.lr = 0.8;
+    h.epochs = 12;
+    h.patience = 3;
+    finishes(&h, 1, &whole);
+    last = whole.max_epoch - 1;
+    ck_assert_int_lt(whole.result_epoch[last - 1], last);
+    c.stop_at = last * 4 + 2; /* four batches an epoch */
+    c.verdict = TRAINER_STOP_NOW;
+    c.due_every = 100;
+    ck_assert_int_eq(train(&h, 1, NULL, 0, &c), 0);
+    ck_assert_int_eq(c.result.end, TRAINER_STOPPED);
+    ck_assert_int_eq(c.max_epoch, last);
+    ck_assert_int_eq(c.reports, last + 1);
+    ck_assert(same_checkpoint(&c.last[last - 1], &whole.last[last - 1]));
+    for (int i = 0; i < last; i++) {
+        ck_assert(!c.best[i].weights == (i + 1 != c.result_epoch[last - 1]));
+        ck_assert(!c.best[i].weights ||
+                  same_checkpoint(&c.best[i], &whole.best[i]));
+    }
+    record_release(&c);
+    record_release(&whole);
 }
 END_TEST
 
@@ -281,6 +319,7 @@ main(void)
     tcase_add_test(tc, stops_after_the_epoch);
     tcase_add_test(tc, stops_at_once);
     tcase_add_test(tc, best_epoch_and_patience);
+    tcase_add_test(tc, stopped_run_has_its_best);
     tcase_add_test(tc, earliest_of_ties_is_best);
     suite_add_tcase(s, tc);
     return run_suites(s, NULL);

@@ -226,38 +226,71 @@ START_TEST(vacuum)
 }
 END_TEST
 
-/* A finished run with a validation part: `last` and `best`. */
+/* One right test image; the best epoch so far, with checkpoints or without. */
 static void
-with_best(struct store *s)
+best_epoch(struct store *s, int64_t id, int epoch, int checkpoints)
 {
     char last[] = "weights", best[] = "best", state[] = "st";
-    struct checkpoint l = {1, last, state, 7, 2}, b = {1, best, state, 4, 2};
-    struct epoch_metrics m = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    struct confusion c = {{{0}}};
-    uint8_t predicted[] = {0}, truth[] = {0};
-    uint32_t images[] = {0};
-    float p[N_CLASSES] = {1};
-    struct predictions all = {1, images, truth, predicted, p};
+    struct checkpoint l = {epoch, last, state, 7, 2};
+    struct checkpoint b = {epoch, best, state, 4, 2};
+    struct epoch_metrics m = {epoch, 1, 1, 1.0 / epoch, 1, 1, 1, 1, 1, 1};
+    struct confusion c = {{{1}}};
+    const uint8_t predicted[] = {0};
     struct epoch_report r = {.metrics = &m,
                              .confusion = &c,
                              .predicted = predicted,
                              .n_test = 1,
-                             .last = &l,
-                             .best = &b,
-                             .result_epoch = 1,
+                             .last = checkpoints ? &l : NULL,
+                             .best = checkpoints ? &b : NULL,
+                             .result_epoch = epoch,
                              .peak_epoch = 1,
                              .peak_test_acc = 1};
+
+    OK(store_run_epoch(s, id, &r, e));
+}
+
+/* A running run with a validation part, after its first epoch. */
+static int64_t
+with_val(struct store *s)
+{
     struct hyper h;
     int64_t id;
 
-    confusion_add(&c, 0, 0);
     OK(hyper_preset("ann", &h, e));
     h.val_fraction = 0.5;
     id = test_run_with(s, &h, "best");
     test_start(s, id);
-    OK(store_run_epoch(s, id, &r, e));
+    best_epoch(s, id, 1, 1);
+    return id;
+}
+
+/* A finished one: `last` and `best`. */
+static void
+with_best(struct store *s)
+{
+    uint8_t predicted[] = {0}, truth[] = {0};
+    uint32_t images[] = {0};
+    float p[N_CLASSES] = {1};
+    struct predictions all = {1, images, truth, predicted, p};
+    int64_t id = with_val(s);
+
     OK(store_run_end(s, id, "finished", "", &all, e));
 }
+
+/* Checkpoints may lie behind while a run has epochs to go, not ahead. */
+START_TEST(checkpoints_of_a_running_run)
+{
+    struct store *s = test_store();
+
+    best_epoch(s, with_val(s), 2, 0);
+    store_close(s);
+    ck_assert_str_eq(faults(), "");
+    test_sql("UPDATE run SET result_epoch = 1");
+    test_sql("UPDATE checkpoint SET epoch = 2 WHERE kind = 'best'");
+    ck_assert_ptr_nonnull(
+        strstr(faults(), "checkpoint \"best\" of epoch 2 does not fit"));
+}
+END_TEST
 
 START_TEST(prune)
 {
@@ -436,7 +469,9 @@ suite(void)
 {
     Suite *s = suite_create("store care");
 
-    test_case(s, "check", (const TTest *[]){check_finds, check_accepts, NULL});
+    test_case(s, "check",
+              (const TTest *[]){check_finds, check_accepts,
+                                checkpoints_of_a_running_run, NULL});
     test_case(s, "file", (const TTest *[]){backup, vacuum, prune, NULL});
     test_case(s, "sql",
               (const TTest *[]){sql_reads_only, sql_texts, sql_time, sql_large,

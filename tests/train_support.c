@@ -73,10 +73,10 @@ on_epoch(const struct epoch_report *r, void *arg, struct err *e)
         copy_checkpoint(&c->last[at - 1], r->last);
     }
     if (r->best) {
-        ck_assert_int_eq(r->best->epoch, at);
-        ck_assert_int_eq(r->result_epoch, at);
+        ck_assert_int_eq(r->best->epoch, r->result_epoch);
+        ck_assert_ptr_null(r->best->state);
         ck_assert_ptr_nonnull(r->last);
-        copy_checkpoint(&c->best[at - 1], r->best);
+        copy_checkpoint(&c->best[r->best->epoch - 1], r->best);
     }
     return at == c->fail_epoch ? err_set(e, ERR_IO, "disk full") : 0;
 }

@@ -48,8 +48,9 @@ struct epoch_report {
     const uint8_t *predicted;          /* test part, ascending image order */
     uint32_t n_test;
     const struct checkpoint *last; /* NULL where none is due at this epoch */
-    const struct checkpoint *best; /* not NULL: this epoch is the new best; it
-                                      has no state.  `last` comes with it */
+    const struct checkpoint *best; /* with `last`: the weights, without state,
+                                      of the best epoch so far; NULL where they
+                                      have been handed over */
     int result_epoch;              /* as of now */
     double result_val_loss; /* of that epoch; NaN without a validation part */
     int peak_epoch; /* of the highest test_acc so far; shown, not used */
@@ -73,10 +74,10 @@ struct trainer_hooks {
     /* After each epoch; an error ends the run with it.  Writing it down before
      * returning is what makes an epoch durable.  A run that is stopped or
      * diverges inside an epoch reports the one before again, now with its
-     * checkpoint and `final`, if that checkpoint was not due at first. */
+     * checkpoints and `final`, if those were not due at first. */
     int (*epoch)(const struct epoch_report *r, void *arg, struct err *e);
-    /* Whether a `last` checkpoint is due now; asked once an epoch.  A final
-     * epoch and a new best always have one.  NULL: every epoch. */
+    /* Whether checkpoints are due now; asked once an epoch.  A final epoch
+     * always has them.  NULL: every epoch. */
     int (*checkpoint_due)(int epoch, void *arg);
     void *arg;
 };

@@ -48,6 +48,11 @@ subject_weights(struct cli *c, const struct run *r, const char *option,
         rc = err_set(e, rc, "run %lld is %s and has no %s weights stored",
                      (long long)r->id, r->status, CHECKPOINT_KINDS[best]);
     }
+    if (rc == 0 && out->epoch < (best ? r->result_epoch : r->epochs_done)) {
+        cli_message(c, "run %lld is %s; its %s weights stored are of epoch %d",
+                    (long long)r->id, r->status, CHECKPOINT_KINDS[best],
+                    out->epoch);
+    }
     return rc;
 }
 

@@ -65,21 +65,14 @@ checkpoint_take(struct checkpoint *out, const struct model *m,
     return 0;
 }
 
-int
-checkpoint_copy_weights(struct checkpoint *out, const struct checkpoint *in,
-                        struct err *e)
+void
+checkpoint_move_weights(struct checkpoint *out, struct checkpoint *in)
 {
-    void *weights = mem_alloc(in->weights_size);
-
-    if (!weights) {
-        return err_nomem(e, "a checkpoint", in->weights_size);
-    }
-    memcpy(weights, in->weights, in->weights_size);
-    checkpoint_release(out);
     out->epoch = in->epoch;
-    out->weights = weights;
+    out->weights = in->weights;
     out->weights_size = in->weights_size;
-    return 0;
+    in->weights = NULL;
+    in->weights_size = 0;
 }
 
 /* Reads what meta_int and meta_real wrote; -1 where it is something else. */

@@ -20,9 +20,8 @@ struct progress {
 int checkpoint_take(struct checkpoint *out, const struct model *m,
                     const struct optim *o, const struct progress *p,
                     struct err *e) MUST_CHECK;
-/* Replaces *out by another's weights, without its state. */
-int checkpoint_copy_weights(struct checkpoint *out, const struct checkpoint *in,
-                            struct err *e) MUST_CHECK;
+/* Moves the weights, without the state, to an empty checkpoint. */
+void checkpoint_move_weights(struct checkpoint *out, struct checkpoint *in);
 /* Puts all of it back.  On failure the model may hold c's weights. */
 int checkpoint_restore(const struct checkpoint *c, struct model *m,
                        struct optim *o, struct progress *p,

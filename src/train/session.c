@@ -124,6 +124,7 @@ session_init(struct session *t, const struct hyper *h, const struct dataset *d,
         .gamma = h->gamma,
     };
     t->last_recorded = 1;
+    t->best_recorded = 1;
     rc = build_network(t, opt, e);
     if (rc == 0) {
         rc = build_feeds(t, d, e);

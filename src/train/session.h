@@ -31,8 +31,9 @@ struct session {
     struct outcome best;    /* of at.best_epoch; with a validation part */
     struct checkpoint last; /* of that epoch, always: a stop or a divergence
                                    inside the next one needs it */
-    struct checkpoint last_best;
-    int last_recorded; /* whether `last` has been handed over */
+    struct checkpoint last_best; /* weights of at.best_epoch, if not those of
+                                   `last` or of a run that was resumed */
+    int last_recorded, best_recorded; /* whether they have been handed over */
 
     /* Of the epoch being evaluated, until its figures are known to be good. */
     struct outcome trial, trial_val;

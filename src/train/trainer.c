@@ -128,12 +128,11 @@ fill_metrics(struct session *t, const struct epoch_sums *s)
     };
 }
 
-/* Makes the trial the last finished epoch; whether it is the best so far. */
-static int
+/* Makes the trial the last finished epoch. */
+static void
 accept(struct session *t, const struct epoch_sums *s)
 {
     struct outcome old = t->now;
-    int improved;
 
     fill_metrics(t, s);
     t->now = t->trial;
@@ -143,17 +142,27 @@ accept(struct session *t, const struct epoch_sums *s)
         t->at.peak_epoch = s->epoch;
         t->at.peak_acc = t->now.acc;
     }
-    improved = t->val &&
-               (t->at.best_epoch == 0 || t->trial_val.loss < t->at.best_loss);
-    if (improved) {
+    if (t->val &&
+        (t->at.best_epoch == 0 || t->trial_val.loss < t->at.best_loss)) {
         size_t n = t->split->n[PART_TEST];
 
         t->at.best_epoch = s->epoch;
         t->at.best_loss = t->trial_val.loss;
+        t->best_recorded = 0;
         memcpy(t->best.predicted, t->now.predicted, n);
         memcpy(t->best.p, t->now.p, n * N_CLASSES * sizeof *t->now.p);
     }
-    return improved;
+}
+
+/* Replaces `last`; weights that are the best so far are kept. */
+static int
+take_checkpoint(struct session *t, int best_before, struct err *e)
+{
+    if (t->last.weights && t->last.epoch == best_before) {
+        checkpoint_release(&t->last_best);
+        checkpoint_move_weights(&t->last_best, &t->last);
+    }
+    return checkpoint_take(&t->last, t->model, t->optim, &t->at, e);
 }
 
 static int
@@ -164,16 +173,23 @@ result_epoch(const struct session *t)
 
 /* Hands the last finished epoch over. */
 static int
-report_epoch(struct session *t, int improved, int due, int final, struct err *e)
+report_epoch(struct session *t, int due, int final, struct err *e)
 {
     const struct trainer_hooks *k = t->hooks;
+    const struct checkpoint now = {
+        .epoch = t->last.epoch,
+        .weights = t->last.weights,
+        .weights_size = t->last.weights_size,
+    };
+    const struct checkpoint *best =
+        t->at.best_epoch == now.epoch ? &now : &t->last_best;
     const struct epoch_report r = {
         .metrics = &t->metrics,
         .confusion = &t->now.confusion,
         .predicted = t->now.predicted,
         .n_test = t->split->n[PART_TEST],
         .last = due ? &t->last : NULL,
-        .best = improved ? &t->last_best : NULL,
+        .best = due && !t->best_recorded ? best : NULL,
         .result_epoch = result_epoch(t),
         .result_val_loss = t->val ? t->at.best_loss : NAN,
         .peak_epoch = t->at.peak_epoch,
@@ -182,6 +198,7 @@ report_epoch(struct session *t, int improved, int due, int final, struct err *e)
     };
 
     t->last_recorded = due;
+    t->best_recorded |= due;
     return k->epoch ? k->epoch(&r, k->arg, e) : 0;
 }
 
@@ -208,25 +225,21 @@ static int
 end_epoch(struct session *t, const struct epoch_sums *s, struct err *e)
 {
     const struct trainer_hooks *k = t->hooks;
+    int best_before = t->at.best_epoch;
     int rc = evaluate_epoch(t, s->epoch, e);
-    int improved, final, due;
+    int final, due;
 
     if (rc < 0) {
         return rc;
     }
-    improved = accept(t, s);
-    rc = checkpoint_take(&t->last, t->model, t->optim, &t->at, e);
-    if (rc == 0 && improved) {
-        rc = checkpoint_copy_weights(&t->last_best, &t->last, e);
-    }
+    accept(t, s);
+    rc = take_checkpoint(t, best_before, e);
     if (rc < 0) {
         return rc;
     }
     final = is_over(t);
     due = !k->checkpoint_due || k->checkpoint_due(s->epoch, k->arg);
-    /* `last` goes with `best`: a run that is resumed must not be behind it. */
-    due = due || final || improved;
-    rc = report_epoch(t, improved, due, final, e);
+    rc = report_epoch(t, due || final, final, e);
     pace_epoch_end(&t->pace, sys_monotonic() - s->end);
     return rc;
 }
@@ -275,7 +288,7 @@ settle(struct session *t, int rc, struct err *e)
     if ((rc == 1 || rc == ERR_DIVERGED) && !t->last_recorded) {
         struct err own = {0};
 
-        hook = report_epoch(t, 0, 1, 1, &own);
+        hook = report_epoch(t, 1, 1, &own);
         if (hook < 0 && e) {
             *e = own;
         }
