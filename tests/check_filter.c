@@ -245,6 +245,59 @@ START_TEST(wrong)
 }
 END_TEST
 
+/* Repeats `piece` n times before `last`. */
+static const char *
+repeated(const char *piece, int n, const char *last)
+{
+    static char text[12000];
+    size_t len = strlen(piece);
+    int i;
+
+    for (i = 0; i < n; i++)
+        memcpy(text + (size_t)i * len, piece, len);
+    strcpy(text + (size_t)n * len, last);
+    return text;
+}
+
+/* Whatever compiles is something that SQLite's own limits let through. */
+START_TEST(within_sqlites_limits)
+{
+    static const struct {
+        const char *piece, *last;
+        int most; /* times the piece that may be before the last */
+    } NESTED[] = {
+        {"-", "tag!=old", 11},
+        {"(", "tag!=old", 11},
+        {"a|b c (", "tag:old", 11},
+        {"a|b c -(d|", "-tag:old", 5},
+    };
+    struct store *s = runs();
+    struct filter f;
+    char closing[40];
+    size_t i;
+    int n;
+
+    for (i = 0; i < sizeof(NESTED) / sizeof(NESTED[0]); i++) {
+        for (n = NESTED[i].most; n <= NESTED[i].most + 1; n++) {
+            snprintf(closing, sizeof(closing), "%s%.*s", NESTED[i].last,
+                     strchr(NESTED[i].piece, '(') ? n : 0, "))))))))))))))))");
+            if (n == NESTED[i].most)
+                (void)matches(s, repeated(NESTED[i].piece, n, closing));
+            else
+                FAILS(ERR_USAGE, "nested too deeply",
+                      filter_compile(repeated(NESTED[i].piece, n, closing),
+                                     store_run_columns(s), &f, NULL, e));
+        }
+    }
+    ck_assert_str_eq(matches(s, repeated("-is:live ", 399, "a")), "1 2 4 ");
+    ck_assert_str_eq(matches(s, repeated("is:live|", 399, "a*")), "3 ");
+    FAILS(ERR_USAGE, "column 3601: more than 400 terms",
+          filter_compile(repeated("-is:live ", 400, "a"), store_run_columns(s),
+                         &f, NULL, e));
+    store_close(s);
+}
+END_TEST
+
 START_TEST(limits)
 {
     struct store *s = test_store();
@@ -325,7 +378,8 @@ suite(void)
     Suite *s = suite_create("filter");
 
     test_case(s, "language",
-              (const TTest *[]){right, wrong, limits, types, no_memory, NULL});
+              (const TTest *[]){right, wrong, within_sqlites_limits, limits,
+                                types, no_memory, NULL});
     return s;
 }
 

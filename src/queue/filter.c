@@ -11,7 +11,16 @@
 #include "fmnist/mem.h"
 #include "fmnist/str.h"
 
-enum { MAX_TEXT = 10000, MAX_DEPTH = 50, MAX_BINDS = 400, MAX_NAME = 32 };
+/* SQLite's parser has a stack of 100 symbols, of which a level takes up to 5
+ * ("a OR b AND ("), and an expression may be 1000 deep, where each AND of a row
+ * is one deeper than the last. */
+enum {
+    MAX_TEXT = 10000,
+    MAX_DEPTH = 12,
+    MAX_TERMS = 400,
+    MAX_BINDS = 400,
+    MAX_NAME = 32
+};
 
 /* Columns of run_summary that hold text; all others are numbers. */
 static const char *const TEXT_COLUMNS[] = {
@@ -28,6 +37,7 @@ struct parser {
     struct str sql;
     struct cell *binds;
     int n_binds;
+    int n_terms;
     int depth;
     int trash;
     int column;
@@ -447,6 +457,8 @@ atom(struct parser *f)
     size_t n = 0;
     int op;
 
+    if (++f->n_terms > MAX_TERMS)
+        return wrong(f, at, "more than %d terms", MAX_TERMS);
     while (isalnum((unsigned char)at[n]) || at[n] == '_')
         n++;
     f->p = at + n;
