@@ -24,17 +24,22 @@ fault(struct check *c, const char *line)
     c->report(line, c->arg);
 }
 
-/* A statement whose rows are lines about faults. */
+/* A statement whose rows are lines about faults.  A line is NULL where a value
+ * in it is, in a column that the schema keeps free of them: the integrity check
+ * has named that. */
 static int
 by_sql(struct check *c, enum sql id, struct err *e)
 {
+    const char *line;
     sqlite3_stmt *st;
     int rc = db_stmt(c->s, id, &st, e);
 
     if (rc < 0)
         return rc;
-    while ((rc = db_step(c->s, st, e)) > 0)
-        fault(c, (const char *)sqlite3_column_text(st, 0));
+    while ((rc = db_step(c->s, st, e)) > 0) {
+        line = (const char *)sqlite3_column_text(st, 0);
+        fault(c, line ? line : "a row lacks a value that it must have");
+    }
     return rc;
 }
 

@@ -358,7 +358,7 @@ store_image(struct store *s, int64_t dataset_id, uint32_t image,
             uint8_t pixels[IMAGE_PIXELS], uint8_t *label, struct err *e)
 {
     sqlite3_stmt *st;
-    int rc = db_stmt(s, SQL_IMAGE_GET, &st, e);
+    int class, rc = db_stmt(s, SQL_IMAGE_GET, &st, e);
 
     if (rc < 0)
         return rc;
@@ -370,12 +370,14 @@ store_image(struct store *s, int64_t dataset_id, uint32_t image,
     if (rc == 0)
         return err_set(e, ERR_NOTFOUND, "image %u is not in the database",
                        (unsigned)image);
-    *label = (uint8_t)sqlite3_column_int(st, 0);
-    rc = sqlite3_column_bytes(st, 1) == IMAGE_PIXELS
-             ? 0
-             : err_set(e, ERR_FAIL, "image %u is damaged", (unsigned)image);
-    if (rc == 0)
+    class = db_column_class(st, 0);
+    if (class < 0 || sqlite3_column_bytes(st, 1) != IMAGE_PIXELS) {
+        rc = err_set(e, ERR_FAIL, "image %u is damaged", (unsigned)image);
+    } else {
+        *label = (uint8_t) class;
         memcpy(pixels, sqlite3_column_blob(st, 1), IMAGE_PIXELS);
+        rc = 0;
+    }
     db_done(st);
     return rc;
 }

@@ -241,3 +241,11 @@ db_column_text(sqlite3_stmt *st, int col, char *out, size_t size)
         memcpy(out, p, n);
     out[n] = '\0';
 }
+
+int
+db_column_class(sqlite3_stmt *st, int col)
+{
+    int64_t class = sqlite3_column_int64(st, col);
+
+    return class >= 0 && class < N_CLASSES ? (int)class : -1;
+}

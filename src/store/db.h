@@ -48,8 +48,7 @@ int db_migrate(struct store *s, struct err *e) MUST_CHECK;
 /* Refuses a schema that is not what the migrations up to `version` make: a view
  * in a table's place or a trigger more would act on what this program reads and
  * writes. */
-int db_check_schema(struct store *s, int64_t version,
-                    struct err *e) MUST_CHECK;
+int db_check_schema(struct store *s, int64_t version, struct err *e) MUST_CHECK;
 /* Copies the database to a file `to`, at once or not at all; without `replace`
  * only where there is none. */
 int db_copy(struct store *s, const char *to, int replace,
@@ -90,6 +89,9 @@ int db_end(struct store *s, int rc, struct err *e) MUST_CHECK;
 
 /* Text of a result column into a fixed buffer, cut at a character; NULL: "". */
 void db_column_text(sqlite3_stmt *st, int col, char *out, size_t size);
+/* A class of a result column; -1 where it is none of 0 … 9, which a database
+ * that others made or that is damaged may hold in spite of its checks. */
+int db_column_class(sqlite3_stmt *st, int col);
 
 /* ---- run.c ---- */
 

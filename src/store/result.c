@@ -292,9 +292,9 @@ store_confusion(struct store *s, int64_t id, int epoch, struct confusion *out,
     db_int(s, st, ":id", id);
     db_int(s, st, ":epoch", epoch);
     while ((rc = db_step(s, st, e)) > 0) {
-        t = sqlite3_column_int(st, 0);
-        p = sqlite3_column_int(st, 1);
-        if (t >= 0 && t < N_CLASSES && p >= 0 && p < N_CLASSES)
+        t = db_column_class(st, 0);
+        p = db_column_class(st, 1);
+        if (t >= 0 && p >= 0)
             out->count[t][p] = (uint32_t)sqlite3_column_int64(st, 2);
     }
     return rc;
@@ -332,13 +332,37 @@ count_predictions(struct store *s, int64_t id, uint32_t *n, struct err *e)
                         (long long)id);
 }
 
+/* The row at the statement becomes the next prediction. */
+static int
+take_prediction(sqlite3_stmt *st, int64_t id, struct predictions *out,
+                struct err *e)
+{
+    uint32_t i = out->n;
+    int truth = db_column_class(st, 1), predicted = db_column_class(st, 2);
+    int k;
+
+    out->images[i] = (uint32_t)sqlite3_column_int64(st, 0);
+    if (truth < 0 || predicted < 0)
+        return err_set(e, ERR_FAIL,
+                       "run %lld, image %u: damaged: its classes are not of "
+                       "0–9; see `db check`",
+                       (long long)id, (unsigned)out->images[i]);
+    out->truth[i] = (uint8_t)truth;
+    out->predicted[i] = (uint8_t)predicted;
+    for (k = 0; k < N_CLASSES; k++)
+        out->p[(size_t)i * N_CLASSES + (size_t)k] =
+            (float)sqlite3_column_double(st, 3 + k);
+    out->n++;
+    return 0;
+}
+
 int
 store_predictions(struct store *s, int64_t id, struct predictions *out,
                   struct err *e)
 {
-    sqlite3_stmt *st;
-    uint32_t n, i;
-    int rc, k;
+    sqlite3_stmt *st = NULL;
+    uint32_t n;
+    int rc;
 
     memset(out, 0, sizeof(*out));
     rc = count_predictions(s, id, &n, e);
@@ -349,20 +373,12 @@ store_predictions(struct store *s, int64_t id, struct predictions *out,
     if (rc == 0)
         db_int(s, st, ":id", id);
     /* A row more than were counted was added meanwhile by a new result. */
-    while (rc == 0 && out->n < n && (rc = db_step(s, st, e)) > 0) {
-        i = out->n++;
-        out->images[i] = (uint32_t)sqlite3_column_int64(st, 0);
-        out->truth[i] = (uint8_t)(sqlite3_column_int(st, 1) % N_CLASSES);
-        out->predicted[i] = (uint8_t)(sqlite3_column_int(st, 2) % N_CLASSES);
-        for (k = 0; k < N_CLASSES; k++)
-            out->p[(size_t)i * N_CLASSES + (size_t)k] =
-                (float)sqlite3_column_double(st, 3 + k);
-        rc = 0;
-    }
+    while (rc == 0 && out->n < n && (rc = db_step(s, st, e)) > 0)
+        rc = take_prediction(st, id, out, e);
+    if (st)
+        db_done(st);
     if (rc < 0)
         predictions_release(out);
-    else
-        db_done(st);
     return rc;
 }
 
