@@ -20,6 +20,25 @@ AM_CONDITIONAL([HAVE_CHECK], [test "$have_check" = yes])
 AC_REQUIRE_AUX_FILE([tap-driver.sh])
 AC_PATH_PROG([PYTHON3], [python3], [])])
 
+# FM_FUZZ: a clang with libFuzzer; `make fuzz` alone needs it.
+AC_DEFUN([FM_FUZZ],
+[AC_ARG_VAR([FUZZ_CC], [a clang with libFuzzer and OpenMP, for make fuzz])
+AC_CACHE_CHECK([for a clang with libFuzzer], [fm_cv_prog_fuzz_cc],
+    [fm_cv_prog_fuzz_cc=none
+    AC_LANG_CONFTEST([AC_LANG_SOURCE(
+        [[int LLVMFuzzerTestOneInput(const char *p, unsigned long n);
+int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return n && !p; }
+]])])
+    for fm_cc in "$FUZZ_CC" clang-14 clang; do
+        AS_IF([test "x$fm_cc" != x && $fm_cc -fopenmp \
+            -fsanitize=fuzzer,address,undefined -o conftest$EXEEXT \
+            conftest.c >&AS_MESSAGE_LOG_FD 2>&1],
+            [fm_cv_prog_fuzz_cc=$fm_cc
+            break])
+    done
+    rm -f conftest.c conftest$EXEEXT])
+FUZZ_CC=$fm_cv_prog_fuzz_cc])
+
 # FM_ISA(NAME, FLAGS, PROLOGUE, BODY): can this compiler and linker build for
 # an instruction set?  Linking decides, not running: the build machine need not
 # have it.

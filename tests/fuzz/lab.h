@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* A small run database to begin with. */
+#ifndef FMNIST_TESTS_FUZZ_LAB_H
+#define FMNIST_TESTS_FUZZ_LAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A finished run with two epochs, a queued one, and one in the trash. */
+enum { LAB_RUNS = 3, LAB_PAGE = 1024 };
+
+/* The bytes of such a file, of small pages, in WAL mode; kept for ever.
+ * Clears the folder of fuzz.h at the first call. */
+uint8_t *lab_database(size_t *n);
+
+#endif
