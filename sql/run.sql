@@ -1,18 +1,19 @@
 -- SPDX-License-Identifier: MIT
--- Rows of `run`: made, started, ended.
+-- Rows of `run`: made, read, ended.
 
 -- name: run_insert
 INSERT INTO run (uuid, name, model, preset, spec, position, user,
     epochs, batch_size, lr, optimizer, momentum, nesterov, weight_decay,
     dropout, schedule, warmup, step_size, gamma, augment, label_smoothing,
     seed, split_seed, test_fraction, val_fraction, patience, precision,
-    dataset_id, parent_id, created_at, note)
+    dataset_id, sweep_id, parent_id, threads_wanted, created_at, note)
 VALUES (:uuid, :name, :model, nullif(:preset, ''), :spec,
     (SELECT coalesce(max(position), 0) + 1 FROM run), :user,
     :epochs, :batch_size, :lr, :optimizer, :momentum, :nesterov, :weight_decay,
     :dropout, :schedule, :warmup, :step_size, :gamma, :augment,
     :label_smoothing, :seed, :split_seed, :test_fraction, :val_fraction,
-    :patience, :precision, :dataset_id, nullif(:parent_id, 0), :created_at,
+    :patience, :precision, :dataset_id, nullif(:sweep_id, 0),
+    nullif(:parent_id, 0), nullif(:threads, 0), :created_at,
     nullif(:note, ''));
 
 -- name: run_get
@@ -29,26 +30,21 @@ WHERE name >= :base || ' #' AND name < :base || ' #:' AND deleted_at IS NULL
   AND length(name) - length(:base) < 12;
 
 -- name: run_status_get
-SELECT status, name, starred, deleted_at FROM run WHERE id = :id;
-
--- name: run_start
-UPDATE run
-SET status = 'running', request = NULL, error = NULL, finished_at = NULL,
-    started_at = :now, kernel = :kernel,
-    numerics = :numerics, threads = :threads, program_version = :version,
-    compiler = :compiler, host = :host
-WHERE id = :id;
+SELECT status, name, starred, deleted_at, request FROM run WHERE id = :id;
 
 -- name: run_end
 UPDATE run
-SET status = :status, request = NULL, error = nullif(:error, ''),
+SET status = :status, request = NULL, worker_id = NULL, deaths = 0,
+    error = nullif(:error, ''),
     finished_at = CASE WHEN :status IN ('finished', 'stopped', 'failed')
                        THEN :now END
 WHERE id = :id;
 
 -- name: run_epoch
 UPDATE run
-SET epochs_done = :epoch, result_epoch = nullif(:result_epoch, 0),
+SET epochs_done = :epoch,
+    deaths = CASE WHEN epochs_done < :epoch THEN 0 ELSE deaths END,
+    result_epoch = nullif(:result_epoch, 0),
     train_loss = :train_loss, train_acc = :train_acc, val_loss = :val_loss,
     val_acc = :val_acc, test_loss = :test_loss, test_acc = :test_acc,
     peak_test_acc = :peak_test_acc, peak_epoch = nullif(:peak_epoch, 0),

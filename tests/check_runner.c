@@ -138,25 +138,25 @@ enqueue(const struct hyper *h)
 }
 
 /* Stops at call number `stop_at` of the batch hook. */
-struct steer {
+struct steering {
     int stop_at, calls, epochs, last_epoch;
-    enum trainer_verdict verdict;
+    enum runner_order verdict;
 };
 
-static enum trainer_verdict
+static enum runner_order
 on_batch(const struct batch_report *r, void *arg)
 {
-    struct steer *s = arg;
+    struct steering *s = arg;
 
     (void)r;
     s->calls++;
-    return s->stop_at && s->calls >= s->stop_at ? s->verdict : TRAINER_GO;
+    return s->stop_at && s->calls >= s->stop_at ? s->verdict : RUNNER_GO;
 }
 
 static void
 on_epoch(const struct epoch_report *r, void *arg)
 {
-    struct steer *s = arg;
+    struct steering *s = arg;
 
     ck_assert_int_eq(r->metrics->epoch, s->last_epoch + 1);
     s->last_epoch = r->metrics->epoch;
@@ -164,15 +164,22 @@ on_epoch(const struct epoch_report *r, void *arg)
 }
 
 static int
-run(int64_t id, struct steer *s, struct err *e)
+run(int64_t id, struct steering *s, struct err *e)
 {
     const struct runner_hooks hooks = {on_batch, on_epoch, s};
+    struct runner_engine g;
+    int64_t claimed;
+    int rc = runner_engine_init(&g, 2, e);
 
-    return runner_execute(store, id, data, kern, 2, &hooks, e);
+    if (rc == 0) {
+        rc = store_claim(store, &(struct claim){id, g.run, g.kernels}, &claimed,
+                         e);
+    }
+    return rc < 0 ? rc : runner_execute(store, id, data, 2, &hooks, e);
 }
 
 static void
-runs(int64_t id, struct steer *s)
+runs(int64_t id, struct steering *s)
 {
     struct err e = {0};
 
@@ -182,7 +189,7 @@ runs(int64_t id, struct steer *s)
 START_TEST(finishes)
 {
     struct hyper h;
-    struct steer s = {0};
+    struct steering s = {0};
     struct run r;
     int64_t id;
 
@@ -216,7 +223,7 @@ END_TEST
 START_TEST(best_epoch_is_the_result)
 {
     struct hyper h;
-    struct steer s = {0};
+    struct steering s = {0};
 
     configure(&h);
     h.val_fraction = 0.25;
@@ -236,7 +243,7 @@ END_TEST
 START_TEST(stops_at_once)
 {
     struct hyper h;
-    struct steer s = {.stop_at = 12, .verdict = TRAINER_STOP_NOW};
+    struct steering s = {.stop_at = 12, .verdict = RUNNER_STOP};
 
     configure(&h); /* five batches an epoch */
     runs(enqueue(&h), &s);
@@ -251,7 +258,7 @@ END_TEST
 START_TEST(stops_before_anything)
 {
     struct hyper h;
-    struct steer s = {.stop_at = 1, .verdict = TRAINER_STOP_NOW};
+    struct steering s = {.stop_at = 1, .verdict = RUNNER_STOP};
 
     configure(&h);
     runs(enqueue(&h), &s);
@@ -263,8 +270,8 @@ END_TEST
 START_TEST(goes_on_where_it_stopped)
 {
     struct hyper h;
-    struct steer s = {.stop_at = 12, .verdict = TRAINER_STOP_NOW};
-    struct steer whole = {0}, rest = {.last_epoch = 2};
+    struct steering s = {.stop_at = 12, .verdict = RUNNER_STOP};
+    struct steering whole = {0}, rest = {.last_epoch = 2};
     int64_t id, other;
     struct checkpoint a, b;
 
@@ -300,9 +307,9 @@ END_TEST
 START_TEST(goes_on_after_a_crash)
 {
     struct hyper h;
-    struct steer s = {.stop_at = 12, .verdict = TRAINER_STOP_NOW};
-    struct steer rest = {
-        .last_epoch = 4, .stop_at = 2, .verdict = TRAINER_STOP_NOW};
+    struct steering s = {.stop_at = 12, .verdict = RUNNER_STOP};
+    struct steering rest = {
+        .last_epoch = 4, .stop_at = 2, .verdict = RUNNER_STOP};
     int64_t id;
 
     configure(&h);
@@ -311,8 +318,8 @@ START_TEST(goes_on_after_a_crash)
     runs(id, &s);
     execute("UPDATE run SET status = 'queued'");
     execute("CREATE TABLE kept AS SELECT * FROM checkpoint");
-    s = (struct steer){
-        .last_epoch = 2, .stop_at = 12, .verdict = TRAINER_STOP_NOW};
+    s = (struct steering){
+        .last_epoch = 2, .stop_at = 12, .verdict = RUNNER_STOP};
     runs(id, &s);
     execute("REPLACE INTO checkpoint SELECT * FROM kept; DROP TABLE kept;"
             "UPDATE run SET status = 'queued'");
@@ -329,7 +336,7 @@ END_TEST
 START_TEST(goes_on_only_with_its_kernel)
 {
     struct hyper h;
-    struct steer s = {.stop_at = 12, .verdict = TRAINER_STOP_NOW};
+    struct steering s = {.stop_at = 12, .verdict = RUNNER_STOP};
     struct err e = {0};
     int64_t id;
 
@@ -343,10 +350,31 @@ START_TEST(goes_on_only_with_its_kernel)
 }
 END_TEST
 
+/* A flipped bit costs the time to train again, and no bit of the result. */
+START_TEST(a_damaged_checkpoint_costs_time_only)
+{
+    struct hyper h;
+    struct steering s = {.stop_at = 12, .verdict = RUNNER_STOP};
+    struct steering whole = {0}, rest = {.last_epoch = 2};
+
+    configure(&h);
+    runs(enqueue(&h), &whole);
+    runs(enqueue(&h), &s);
+    execute("UPDATE run SET status = 'queued' WHERE status = 'stopped';"
+            "UPDATE checkpoint SET weights = weights || x'00' "
+            "WHERE run_id = 2");
+    runs(2, &rest);
+    ck_assert_int_eq(rest.epochs, 2);
+    sql_is("1", "SELECT CAST(count(DISTINCT sha256) AS TEXT) FROM checkpoint");
+    sql_is("checkpoint \"last\" of run 2: damaged",
+           "SELECT substr(text, 1, 35) FROM event WHERE level = 'warning'");
+}
+END_TEST
+
 START_TEST(diverged_runs_keep_their_epochs)
 {
     struct hyper h;
-    struct steer s = {0};
+    struct steering s = {0};
     struct err e = {0};
     char text[600] = "";
 
@@ -375,7 +403,7 @@ END_TEST
 START_TEST(other_images_fail_the_run)
 {
     struct hyper h;
-    struct steer s = {0};
+    struct steering s = {0};
     struct err e = {0};
     char was[13], is[13];
 
@@ -396,7 +424,7 @@ END_TEST
 START_TEST(sizes_fail_the_run)
 {
     struct hyper h;
-    struct steer s = {0};
+    struct steering s = {0};
     struct err e = {0};
 
     configure(&h);
@@ -411,7 +439,7 @@ END_TEST
 START_TEST(store_faults_fail_the_run)
 {
     struct hyper h;
-    struct steer s = {0};
+    struct steering s = {0};
     struct err e = {0};
 
     configure(&h);
@@ -430,7 +458,7 @@ END_TEST
 START_TEST(no_stale_predictions)
 {
     struct hyper h;
-    struct steer s = {.stop_at = 12, .verdict = TRAINER_STOP_NOW};
+    struct steering s = {.stop_at = 12, .verdict = RUNNER_STOP};
     int64_t id;
     int faults = -1;
 
@@ -440,7 +468,7 @@ START_TEST(no_stale_predictions)
     execute("UPDATE run SET status = 'queued';"
             "CREATE TRIGGER full BEFORE INSERT ON epoch WHEN new.epoch = 4 "
             "BEGIN SELECT raise(ABORT, 'no room'); END");
-    s = (struct steer){.last_epoch = 2};
+    s = (struct steering){.last_epoch = 2};
     ck_assert_int_lt(run(id, &s, NULL), 0);
     sql_is("3", "SELECT CAST(result_epoch AS TEXT) FROM run");
     execute("DROP TRIGGER full");
@@ -527,6 +555,7 @@ main(void)
     tcase_add_test(tc, goes_on_where_it_stopped);
     tcase_add_test(tc, goes_on_after_a_crash);
     tcase_add_test(tc, goes_on_only_with_its_kernel);
+    tcase_add_test(tc, a_damaged_checkpoint_costs_time_only);
     tcase_add_test(tc, diverged_runs_keep_their_epochs);
     tcase_add_test(tc, other_images_fail_the_run);
     tcase_add_test(tc, sizes_fail_the_run);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fmnist/mem.h"
+#include "fmnist/store_queue.h"
 #include "store_support.h"
 #include "support.h"
 
@@ -190,16 +191,18 @@ END_TEST
 START_TEST(wrong_moments)
 {
     struct store *s = test_store();
-    struct run_engine g = {"scalar", "0", "gcc", "h", 1, 1};
-    int64_t id = test_run(s, "one");
+    static const char *const KERNELS[] = {"scalar", NULL};
+    struct claim c = {1, {"scalar", "0", "gcc", "h", 1, 1}, KERNELS};
+    int64_t id = test_run(s, "one"), got;
     struct run r;
 
-    FAILS(ERR_FAIL, "run 1 is queued, not running",
+    FAILS(ERR_LOST, "run 1 is not this worker's",
           store_run_end(s, id, "finished", "", NULL, e));
     test_start(s, id);
     FAILS(ERR_FAIL, "run 1 is running, not queued",
-          store_run_start(s, id, &g, e));
-    FAILS(ERR_NOTFOUND, "no run 9", store_run_start(s, 9, &g, e));
+          store_claim(s, &c, &got, e));
+    c.run = 9;
+    FAILS(ERR_NOTFOUND, "no run 9", store_claim(s, &c, &got, e));
     OK(store_run_end(s, id, "failed", "diverged in epoch 1, batch 2", NULL, e));
     OK(store_run_get(s, id, &r, e));
     ck_assert_str_eq(r.error, "diverged in epoch 1, batch 2");

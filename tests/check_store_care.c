@@ -388,7 +388,7 @@ START_TEST(sql_reads_only)
             ck_assert_int_eq(l.rows, 0);
         }
         ck_assert_str_eq(test_value(s, "SELECT name FROM run"), "a");
-        ck_assert_str_eq(test_value(s, "PRAGMA user_version"), "1");
+        ck_assert_str_eq(test_value(s, "PRAGMA user_version"), "2");
         /* Writing still works where it did. */
         if (mode == STORE_WRITE)
             test_run(s, "after");

@@ -195,7 +195,7 @@ START_TEST(foreign)
     unlink(test_db());
     make_db();
     untouched("PRAGMA user_version = 99",
-              "written by a newer fmnist-tui (schema 99, this one knows 1)");
+              "written by a newer fmnist-tui (schema 99, this one knows 2)");
 }
 END_TEST
 
@@ -438,37 +438,38 @@ END_TEST
 START_TEST(migration)
 {
     static const char *const ADD =
-        "ALTER TABLE setting ADD COLUMN extra TEXT; PRAGMA user_version = 2;";
+        "ALTER TABLE setting ADD COLUMN extra TEXT; PRAGMA user_version = 3;";
     static const char *const FAULTY =
-        "CREATE TABLE half (a); PRAGMA user_version = 2; INSERT INTO nothing "
+        "CREATE TABLE half (a); PRAGMA user_version = 3; INSERT INTO nothing "
         "VALUES (1);";
     static const char *const ORPHANS =
-        "DELETE FROM dataset; PRAGMA user_version = 2;";
-    const char *steps[] = {sql_migrations()[0], FAULTY, NULL};
+        "DELETE FROM dataset; PRAGMA user_version = 3;";
+    const char *steps[] = {sql_migrations()[0], sql_migrations()[1], FAULTY,
+                           NULL};
     struct store_env env = {local_fs, 1000, steps};
     struct store *s;
 
     make_db();
-    FAILS(ERR_FAIL, "bringing the database to schema 2: ",
+    FAILS(ERR_FAIL, "bringing the database to schema 3: ",
           store_open_env(test_db(), STORE_WRITE, &env, &s, e));
-    steps[1] = ORPHANS;
+    steps[2] = ORPHANS;
     FAILS(ERR_FAIL, "rows refer to rows that do not exist",
           store_open_env(test_db(), STORE_WRITE, &env, &s, e));
     OK(store_open(test_db(), STORE_WRITE, &s, e));
-    ck_assert_str_eq(test_value(s, "PRAGMA user_version"), "1");
+    ck_assert_str_eq(test_value(s, "PRAGMA user_version"), "2");
     ck_assert_str_eq(test_value(s, "SELECT count(*) FROM sqlite_schema "
                                    "WHERE name = 'half'"),
                      "0");
     store_close(s);
-    steps[1] = ADD;
+    steps[2] = ADD;
     FAILS(ERR_FAIL, "of an older schema",
           store_open_env(test_db(), STORE_READ, &env, &s, e));
     OK(store_open_env(test_db(), STORE_WRITE, &env, &s, e));
     ck_assert_str_eq(test_value(s, "SELECT name FROM run"), "a");
     ck_assert_str_eq(test_value(s, "PRAGMA foreign_keys"), "1");
     store_close(s);
-    refused(STORE_WRITE, ERR_FAIL, "written by a newer fmnist-tui (schema 2");
-    OK(store_open(tmp_path("runs.db.bak-v1"), STORE_READ, &s, e));
+    refused(STORE_WRITE, ERR_FAIL, "written by a newer fmnist-tui (schema 3");
+    OK(store_open(tmp_path("runs.db.bak-v2"), STORE_READ, &s, e));
     ck_assert_str_eq(test_value(s, "SELECT name FROM run"), "a");
     store_close(s);
     ck_assert_int_eq(files(), 2);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fmnist/mem.h"
+#include "fmnist/store_queue.h"
 #include "support.h"
 
 struct dataset *
@@ -77,7 +78,12 @@ test_start(struct store *s, int64_t id)
 {
     struct run_engine g = {"scalar", "0.1.0", "gcc 12", "here", NUMERICS, 2};
 
-    OK(store_run_start(s, id, &g, e));
+    static const char *const KERNELS[] = {"scalar", NULL};
+    struct claim c = {id, g, KERNELS};
+    int64_t claimed;
+
+    OK(store_claim(s, &c, &claimed, e));
+    ck_assert_int_eq(claimed, id);
 }
 
 /* The test part is images 10 … 19; the first `right` predictions are right,

@@ -16,6 +16,8 @@ enum err_code {
     ERR_NOTFOUND = -5, /* the named run, set, file or class does not exist */
     ERR_IO = -6,       /* the system refused a read or write; sys = errno */
     ERR_DIVERGED = -7, /* a loss became infinite or NaN */
+    ERR_LOST = -8,     /* the run is not this worker's any more: it was taken
+                          for dead; nothing more is written */
 };
 
 #define MUST_CHECK __attribute__((warn_unused_result))

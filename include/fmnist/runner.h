@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One run from its row to its result: load, train, record. */
+/* One claimed run to its result: load, train, record. */
 #ifndef FMNIST_RUNNER_H
 #define FMNIST_RUNNER_H
 
@@ -8,6 +8,7 @@
 #include "fmnist/dataset.h"
 #include "fmnist/err.h"
 #include "fmnist/store.h"
+#include "fmnist/store_queue.h"
 #include "fmnist/trainer.h"
 
 /*
@@ -17,25 +18,53 @@
  */
 int runner_data(struct store *s, const char *word, struct dataset **out,
                 struct err *e) MUST_CHECK;
+/* The set of a row: its recorded source is loaded, its identity compared. */
+int runner_dataset(struct store *s, int64_t id, struct dataset **out,
+                   struct err *e) MUST_CHECK;
+
+/* What this program and processor bring to a run. */
+struct runner_engine {
+    struct run_engine run;  /* to claim with; its texts are here */
+    const char *kernels[8]; /* NULL-ended: the variants that can run here, the
+                               best first; none above $FMNIST_CPU */
+    char version[64], host[80];
+};
+int runner_engine_init(struct runner_engine *g, int threads,
+                       struct err *e) MUST_CHECK;
+/* Starts the threads of the engine.  Where the system refuses, libgomp ends the
+ * process: do it before a row is written. */
+void runner_start_threads(int n);
+
+/* What a run's trainer is told, later ones outweigh earlier ones. */
+enum runner_order {
+    RUNNER_GO,
+    RUNNER_STOP_AFTER_EPOCH,
+    RUNNER_STOP,  /* now; the part-epoch is dropped */
+    RUNNER_PAUSE, /* now; it is left `paused` */
+    RUNNER_LEAVE  /* now; it goes back to the queue */
+};
 
 struct runner_hooks {
-    /* As in trainer_hooks; called after the row is written, once for each
-     * epoch that is new.  May be NULL.  Where a run goes on after a crash, a
-     * verdict counts only once the epochs recorded before are trained again. */
-    enum trainer_verdict (*batch)(const struct batch_report *r, void *arg);
+    /* After each batch.  While epochs that were recorded before a crash are
+     * trained again, a stop waits for the last of them: rows without weights
+     * would be left. */
+    enum runner_order (*batch)(const struct batch_report *r, void *arg);
+    /* After its rows are written, once for each epoch that is new. */
     void (*epoch)(const struct epoch_report *r, void *arg);
     void *arg;
 };
 
 /*
- * Trains the queued run `id` on d and records everything.  d is loaded already;
- * its identity must be the run's, else the run fails and the message names
- * both.  It goes on from its checkpoint if it has one, whose kernel and
- * numerics must be these, else it stays queued.  The run ends finished, stopped
- * or failed; a failure is also returned.
+ * Trains run `id`, which the worker of s has claimed, on d, and records
+ * everything.  d's identity must be the run's, else the run fails and the
+ * message names both.  It goes on from its checkpoint; where that is damaged it
+ * says so in the run's log and trains again from epoch 1, to the same weights.
+ * The run ends finished, stopped, paused, queued or failed (then the cause is
+ * returned too).  ERR_LOST: it was taken from this worker, and nothing is
+ * written.  Where a failure cannot be written down, the run stays `running`.
  */
 int runner_execute(struct store *s, int64_t id, const struct dataset *d,
-                   const struct kern *k, int threads,
-                   const struct runner_hooks *hooks, struct err *e) MUST_CHECK;
+                   int threads, const struct runner_hooks *hooks,
+                   struct err *e) MUST_CHECK;
 
 #endif

@@ -33,7 +33,20 @@ const char *store_file(const struct store *s);
  * …"), or NULL. */
 const char *store_notice(const struct store *s);
 
-/* ---- generic rows ------------------------------------------------------ */
+/*
+ * A write transaction over several calls: every function here that writes joins
+ * the one that is open.  store_end commits where rc is 0, else rolls all back;
+ * it returns rc, or why the commit failed.
+ */
+int store_begin(struct store *s, struct err *e) MUST_CHECK;
+int store_end(struct store *s, int rc, struct err *e) MUST_CHECK;
+/* How long a call waits for other writers; 30 s if never set. */
+void store_patience(struct store *s, double seconds);
+/* *changed is 1 where another connection has committed since the last call, and
+ * at the first one.  Cheap enough to poll. */
+int store_changed(struct store *s, int *changed, struct err *e) MUST_CHECK;
+
+/* ---- generic rows -------------------------------------------------------- */
 
 enum cell_type { CELL_NULL, CELL_INT, CELL_REAL, CELL_TEXT, CELL_BLOB };
 
@@ -78,7 +91,7 @@ const char *const *store_run_columns(struct store *s);
 int store_sql(struct store *s, const char *sql, double seconds, row_fn fn,
               void *arg, struct err *e) MUST_CHECK;
 
-/* ---- runs -------------------------------------------------------------- */
+/* ---- runs ---------------------------------------------------------------- */
 
 /* What `run` holds besides hyperparameters; texts are "" where NULL. */
 struct run {
@@ -88,11 +101,15 @@ struct run {
     char status[12]; /* queued running paused stopped finished failed */
     struct hyper h;
     int64_t dataset_id;
-    int64_t parent_id; /* 0: none */
+    int64_t sweep_id, parent_id, worker_id; /* 0: none */
+    int64_t position;                       /* in the queue, lowest first */
     int epochs_done, result_epoch;
     char created_at[32], started_at[32], finished_at[32];
+    char request[12]; /* stop stop-now pause */
+    char user[128], engine[32];
     char kernel[16], program_version[64], compiler[64], host[80];
     int numerics, threads;
+    int threads_wanted; /* 0: as many as its worker has */
     char error[512];
     char note[1024];
     int starred, trashed;
@@ -105,7 +122,8 @@ struct run_new {
     int n_tags;
     const struct hyper *h;
     int64_t dataset_id;
-    int64_t parent_id;
+    int64_t sweep_id, parent_id; /* 0: none */
+    int threads;                 /* 0: as many as its worker has */
 };
 
 /* Inserts a queued run.  A name that exists already gets " #2" if it was made
@@ -115,18 +133,19 @@ int store_run_insert(struct store *s, const struct run_new *n, int64_t *id,
 int store_run_get(struct store *s, int64_t id, struct run *out,
                   struct err *e) MUST_CHECK;
 
-/* Where a run is trained: set when it starts. */
+/* What trains a run: set when it is claimed (fmnist/store_queue.h). */
 struct run_engine {
     const char *kernel, *version, *compiler, *host;
     int numerics, threads;
 };
-int store_run_start(struct store *s, int64_t id, const struct run_engine *g,
-                    struct err *e) MUST_CHECK;
 /* One transaction: the epoch, its confusion matrix and predicted classes, the
- * checkpoints that are due, and the denormalised columns of `run`. */
+ * checkpoints that are due, and the denormalised columns of `run`.  ERR_LOST
+ * where the run is not (any more) trained by the worker of s. */
 int store_run_epoch(struct store *s, int64_t id, const struct epoch_report *r,
                     struct err *e) MUST_CHECK;
-/* One transaction: status, error ("" = none), the result's predictions. */
+/* One transaction: the running run's new status (finished, stopped, failed; or
+ * paused, queued, from where it goes on later), error ("" = none), the result's
+ * predictions.  ERR_LOST as above. */
 int store_run_end(struct store *s, int64_t id, const char *status,
                   const char *error, const struct predictions *p,
                   struct err *e) MUST_CHECK;
@@ -167,7 +186,7 @@ int store_run_restore(struct store *s, const struct run_ids *r, int *changed,
 int store_run_purge(struct store *s, const struct run_ids *r, int *changed,
                     struct err *e) MUST_CHECK;
 
-/* ---- what a run produced ------------------------------------------------ */
+/* ---- what a run produced ------------------------------------------------- */
 
 /* Generic rows of one run, ready to print: see sql/ for the columns. */
 enum run_rows {

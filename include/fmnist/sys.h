@@ -39,4 +39,19 @@ void sys_host(char *out, size_t size);
 /* A random UUID (version 4) in text form: 36 characters and NUL. */
 int sys_uuid(char out[37], struct err *e) MUST_CHECK;
 
+/* A process, told apart from all that ever were: pids are used again, and mean
+ * nothing in another boot or pid namespace. */
+struct process {
+    char boot_id[40]; /* of the kernel; "" where it does not tell */
+    int64_t pid, pid_start, pid_ns;
+};
+void sys_process_self(struct process *out);
+/* 1: lives; 0: is gone for certain; -1: cannot be seen from here (another
+ * machine, boot or namespace). */
+int sys_process_lives(const struct process *p);
+/* $XDG_STATE_HOME/fmnist-tui/NAME (else ~/.local/state/…).  mem_free it. */
+int sys_state_path(const char *name, char **out, struct err *e) MUST_CHECK;
+/* $XDG_CONFIG_HOME/fmnist-tui/NAME (else ~/.config/…).  mem_free it. */
+int sys_config_path(const char *name, char **out, struct err *e) MUST_CHECK;
+
 #endif

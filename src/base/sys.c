@@ -67,10 +67,13 @@ add_home(struct str *b)
         str_add(b, found->pw_dir);
 }
 
-int
-sys_data_path(const char *name, char **out, struct err *e)
+/* $VARIABLE/fmnist-tui/NAME, or the same under `otherwise` of the home folder.
+ */
+static int
+xdg_path(const char *variable, const char *otherwise, const char *name,
+         char **out, struct err *e)
 {
-    const char *xdg = getenv("XDG_DATA_HOME");
+    const char *xdg = getenv(variable);
     struct str b;
 
     *out = NULL;
@@ -82,13 +85,31 @@ sys_data_path(const char *name, char **out, struct err *e)
         add_home(&b);
         if (b.len == 0 && !str_failed(&b)) {
             str_release(&b);
-            return err_set(e, ERR_FAIL,
-                           "no home folder: set HOME or XDG_DATA_HOME");
+            return err_set(e, ERR_FAIL, "no home folder: set HOME or %s",
+                           variable);
         }
-        str_add(&b, "/.local/share");
+        str_add(&b, otherwise);
     }
     str_addf(&b, "/fmnist-tui/%s", name);
     return give(&b, out, e);
+}
+
+int
+sys_data_path(const char *name, char **out, struct err *e)
+{
+    return xdg_path("XDG_DATA_HOME", "/.local/share", name, out, e);
+}
+
+int
+sys_state_path(const char *name, char **out, struct err *e)
+{
+    return xdg_path("XDG_STATE_HOME", "/.local/state", name, out, e);
+}
+
+int
+sys_config_path(const char *name, char **out, struct err *e)
+{
+    return xdg_path("XDG_CONFIG_HOME", "/.config", name, out, e);
 }
 
 int

@@ -3,75 +3,36 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "fmnist/mem.h"
 #include "fmnist/runner.h"
 #include "fmnist/split.h"
 #include "fmnist/sys.h"
+#include "fmnist/worker.h"
 
-/* ---- signals ------------------------------------------------------------ */
-
-static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
-enum { N_SIGNALS = sizeof SIGNALS / sizeof SIGNALS[0] };
-
-static volatile sig_atomic_t caught;
-
-static void
-catch_signal(int n)
-{
-    caught = n;
-}
-
-/* The first one asks to stop, the second of its kind kills.  What was ignored
- * (nohup) stays so.  A reader of stderr that goes away must not end the run. */
-static void
-catch_signals(struct sigaction old[N_SIGNALS])
-{
-    struct sigaction sa = {.sa_handler = catch_signal};
-    sa.sa_flags = (int)(SA_RESETHAND | SA_RESTART);
-    sigemptyset(&sa.sa_mask);
-    for (int i = 0; i < N_SIGNALS; i++) {
-        sigaction(SIGNALS[i], NULL, &old[i]);
-        if (old[i].sa_handler != SIG_IGN) {
-            sigaction(SIGNALS[i], &sa, NULL);
-        }
-    }
-    sa.sa_handler = SIG_IGN;
-    sa.sa_flags = 0;
-    sigaction(SIGPIPE, &sa, NULL);
-}
-
-static void
-restore_signals(const struct sigaction old[N_SIGNALS])
-{
-    for (int i = 0; i < N_SIGNALS; i++) {
-        sigaction(SIGNALS[i], &old[i], NULL);
-    }
-}
-
-/* ---- one run ------------------------------------------------------------ */
+/* ---- one run ------------------------------------------------------------- */
 
 /* All that a run needs before its row is written. */
 struct job {
+    struct cli *c;
     struct hyper h;
     struct dataset *data;
-    const struct kern *kern;
     int threads;
     uint32_t n[N_PARTS]; /* images of each part */
     struct progress progress;
+    struct worker_leave leave;
 };
 
-static enum trainer_verdict
+static void
 on_batch(const struct batch_report *r, void *arg)
 {
     struct job *j = arg;
     progress_batch(&j->progress, r);
-    return caught ? TRAINER_STOP_NOW : TRAINER_GO;
 }
 
 static void
@@ -113,25 +74,11 @@ check_split(struct job *j, struct err *e)
     return rc;
 }
 
-/* Where the system refuses threads, libgomp ends the process: before a row is
- * written then, not after.  The threads stay for the training. */
-static void
-start_threads(int n)
-{
-    int started = 0;
-#pragma omp parallel num_threads(n) reduction(+ : started)
-    started += 1;
-    (void)started;
-}
-
 static int
 prepare(struct cli *c, struct job *j, struct err *e)
 {
     const char *word = cli_text(c, "data");
     int rc = cli_hyper(c, &j->h, e);
-    if (rc == 0) {
-        rc = kern_choose(NULL, &j->kern, e);
-    }
     if (rc == 0) {
         rc = cli_store(c, STORE_WRITE, e);
     }
@@ -145,15 +92,14 @@ prepare(struct cli *c, struct job *j, struct err *e)
         rc = check_split(j, e);
     }
     j->threads = (int)cli_int(c, "threads", sys_cpus());
-    if (rc == 0) {
-        start_threads(j->threads);
-    }
     return rc;
 }
 
 static int
-insert(struct cli *c, struct job *j, int64_t *id, struct err *e)
+insert(int64_t *id, void *arg, struct err *e)
 {
+    struct job *j = arg;
+    struct cli *c = j->c;
     struct run_new n = {
         .name = cli_text(c, "name"), .note = cli_text(c, "note"), .h = &j->h};
     while (cli_nth(c, "tag", n.n_tags)) {
@@ -176,18 +122,17 @@ insert(struct cli *c, struct job *j, int64_t *id, struct err *e)
 }
 
 static void
-announce(const struct cli *c, const struct job *j, int64_t id)
+on_begins(const struct run *r, const struct dataset *d, void *arg)
 {
-    struct run run;
+    struct job *j = arg;
     struct spec spec;
-    if (store_run_get(c->store, id, &run, NULL) == 0 &&
-        spec_parse(j->h.spec, &spec, NULL) == 0) {
-        cli_message(c,
+    if (spec_parse(j->h.spec, &spec, NULL) == 0) {
+        cli_message(j->c,
                     "run %" PRId64 " \"%s\": %s, %" PRIu32 " images to train, "
                     "%" PRIu32 " to test, %ld parameters, %s, %d thread%s",
-                    id, run.name, j->data->name, j->n[PART_TRAIN],
-                    j->n[PART_TEST], spec_parameters(&spec), j->kern->name,
-                    j->threads, j->threads == 1 ? "" : "s");
+                    r->id, r->name, d->name, j->n[PART_TRAIN], j->n[PART_TEST],
+                    spec_parameters(&spec), r->kernel, r->threads,
+                    r->threads == 1 ? "" : "s");
     }
 }
 
@@ -243,28 +188,41 @@ report(const struct cli *c, const struct run *run)
                     "run %" PRId64 " stopped before its first epoch was done; "
                     "'fmnist-tui show --command %" PRId64 "' begins again",
                     run->id, run->id);
+    } else if (strcmp(run->status, "paused") == 0) {
+        cli_message(c,
+                    "run %" PRId64 " paused after epoch %d; 'fmnist-tui resume "
+                    "%" PRId64 "' queues it for a worker",
+                    run->id, run->epochs_done, run->id);
     }
     str_release(&text);
 }
 
-/* Trains the run that is in the database now. */
 static int
-train(struct cli *c, struct job *j, int64_t id, struct err *e)
+train(struct job *j, struct err *e)
 {
-    struct runner_hooks hooks = {
-        .batch = on_batch, .epoch = on_epoch, .arg = j};
+    const struct worker_options o = {
+        .threads = j->threads,
+        .leave = &j->leave,
+        .begins = on_begins,
+        .batch = on_batch,
+        .epoch = on_epoch,
+        .arg = j,
+    };
+    struct cli *c = j->c;
     struct run run;
-    announce(c, j, id);
-    int rc =
-        runner_execute(c->store, id, j->data, j->kern, j->threads, &hooks, e);
+    int64_t id;
+    int rc = worker_run_one(c->store, &o, j->data, insert, &id, e);
     progress_clear(&j->progress);
+    if (id == 0) {
+        return rc;
+    }
     fprintf(c->out, "%" PRId64 "\n", id);
     if (store_run_get(c->store, id, &run, NULL)) {
         return rc;
     }
     report(c, &run);
-    if (caught && strcmp(run.status, "stopped") == 0) {
-        c->signal = caught;
+    if (j->leave.signal && strcmp(run.status, "stopped") == 0) {
+        c->signal = j->leave.signal;
         return ERR_CANCEL;
     }
     return rc ? err_wrap(e, rc, "run %" PRId64, id) : 0;
@@ -273,18 +231,13 @@ train(struct cli *c, struct job *j, int64_t id, struct err *e)
 static int
 run_train(struct cli *c, struct err *e)
 {
-    struct job j = {0};
-    struct sigaction old[N_SIGNALS];
-    int64_t id;
+    struct job j = {.c = c, .leave.order = RUNNER_STOP};
     int rc = prepare(c, &j, e);
     if (rc == 0) {
         progress_init(&j.progress, c);
-        catch_signals(old);
-        rc = insert(c, &j, &id, e);
-        if (rc == 0) {
-            rc = train(c, &j, id, e);
-        }
-        restore_signals(old);
+        signals_catch(&j.leave, 1);
+        rc = train(&j, e);
+        signals_restore();
     }
     dataset_free(j.data);
     return rc;

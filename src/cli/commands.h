@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 
 extern const struct cli_command cmd_train;
+extern const struct cli_command cmd_worker;
 extern const struct cli_command cmd_ls;
 extern const struct cli_command cmd_show;
 extern const struct cli_command cmd_log;

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/runs.h"
 #include "fmnist/filter.h"
 #include "fmnist/mem.h"
 #include "fmnist/term.h"
+#include "fmnist/worker.h"
 
 int
 cli_store(struct cli *c, enum store_mode mode, struct err *e)
@@ -24,9 +26,17 @@ cli_store(struct cli *c, enum store_mode mode, struct err *e)
         return err_set(e, ERR_USAGE,
                        "--read-only: this command writes to the database");
     }
+    int runs = 0;
     int rc = store_open(c->db, mode, &c->store, e);
     if (rc == 0 && store_notice(c->store)) {
         cli_message(c, "%s", store_notice(c->store));
+    }
+    if (rc == 0 && mode == STORE_WRITE) {
+        rc = worker_recover(c->store, &runs, e);
+    }
+    if (runs > 0) {
+        cli_message(c, "%d %s of a worker that died: back in the queue", runs,
+                    run_plural(runs));
     }
     return rc;
 }

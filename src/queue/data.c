@@ -2,7 +2,9 @@
 /* Finding the data set that a user means. */
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fmnist/mem.h"
 #include "fmnist/runner.h"
@@ -92,4 +94,22 @@ runner_data(struct store *s, const char *word, struct dataset **out,
         return load_registered(&row, out, e);
     }
     return dataset_load(word, out, e);
+}
+
+int
+runner_dataset(struct store *s, int64_t id, struct dataset **out, struct err *e)
+{
+    struct dataset_row row;
+    int rc = store_dataset_get(s, id, &row, e);
+
+    *out = NULL;
+    if (rc < 0) {
+        return rc;
+    }
+    /* The sets that come with the program move with it. */
+    if ((!strcmp(row.name, "small") || !strcmp(row.name, "full")) &&
+        access(row.source, F_OK) < 0) {
+        snprintf(row.source, sizeof row.source, "%s", row.name);
+    }
+    return load_registered(&row, out, e);
 }

@@ -4,6 +4,7 @@
 #include "fmnist/runner.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fmnist/split.h"
@@ -24,36 +25,73 @@ struct job {
     struct store *store;
     int64_t id;
     const struct dataset *data;
-    const struct kern *kern;
     int threads;
     const struct runner_hooks *hooks;
 
-    struct run run; /* its row as it was queued */
+    struct run run; /* its row as it was claimed */
+    const struct kern *kern;
     struct split split;
     struct checkpoint last, best; /* to go on from; weights NULL: none */
     double checkpoint_at;         /* when the last one was written, monotonic */
-    int begun;                    /* whether its row says `running` */
-    int recorded; /* the newest epoch that the caller has been told */
+    int recorded;                 /* the newest epoch that the caller knows */
+    enum runner_order order;      /* the weightiest so far */
 };
 
-static int
-same_weights_here(const struct job *j, struct err *e)
+/* The variants that pass their self-test, from $FMNIST_CPU down. */
+static void
+list_kernels(struct runner_engine *g)
 {
-    const struct run *r = &j->run;
+    const char *only = getenv("FMNIST_CPU");
+    const struct kern *const *v = kern_available();
+    const struct kern *kern;
+    size_t n = 0;
 
-    if (strcmp(r->kernel, j->kern->name) != 0) {
-        return err_set(e, ERR_FAIL,
-                       "run %lld was begun with the kernel \"%s\" and goes on "
-                       "only with it; here it is \"%s\" (FMNIST_CPU chooses)",
-                       (long long)j->id, r->kernel, j->kern->name);
+    for (; *v && n + 1 < sizeof g->kernels / sizeof *g->kernels; v++) {
+        const char *name = (*v)->name;
+
+        if (only && *only && n == 0 && strcmp(only, name) != 0) {
+            continue;
+        }
+        if (kern_choose(name, &kern, NULL) == 0) {
+            g->kernels[n++] = name;
+        }
     }
-    if (r->numerics != NUMERICS) {
-        return err_set(e, ERR_FAIL,
-                       "run %lld was begun by a version of numerics %d and "
-                       "goes on only with it; this one has %d",
-                       (long long)j->id, r->numerics, NUMERICS);
+    g->kernels[n] = NULL;
+}
+
+int
+runner_engine_init(struct runner_engine *g, int threads, struct err *e)
+{
+    const struct kern *kern;
+    int rc = kern_choose(NULL, &kern, e);
+
+    memset(g, 0, sizeof *g);
+    if (rc < 0) {
+        return rc;
     }
+    snprintf(g->version, sizeof g->version, "%s%s%s%s", PACKAGE_VERSION,
+             FMNIST_COMMIT[0] ? " (" : "", FMNIST_COMMIT,
+             FMNIST_COMMIT[0] ? ")" : "");
+    sys_host(g->host, sizeof g->host);
+    list_kernels(g);
+    g->run = (struct run_engine){
+        .kernel = kern->name,
+        .version = g->version,
+        .compiler = COMPILER,
+        .host = g->host,
+        .numerics = NUMERICS,
+        .threads = threads,
+    };
     return 0;
+}
+
+void
+runner_start_threads(int n)
+{
+    int started = 0;
+#pragma omp parallel num_threads(n) reduction(+ : started)
+    started += 1;
+    (void)started;
 }
 
 /* Loads one kind of checkpoint; none is fine. */
@@ -71,52 +109,48 @@ load_checkpoint(struct job *j, const char *kind, struct checkpoint *out,
     return rc < 0 ? err_set(e, rc, "%s", own.msg) : 0;
 }
 
+static void
+drop_checkpoints(struct job *j)
+{
+    checkpoint_release(&j->last);
+    checkpoint_release(&j->best);
+}
+
+/* What there is to go on from.  The same values train to the same weights, so
+ * that a damaged checkpoint costs time and nothing else. */
+static int
+load_checkpoints(struct job *j, struct err *e)
+{
+    struct err own = {0};
+    char text[400];
+    int rc = load_checkpoint(j, "last", &j->last, &own);
+
+    if (rc == 0 && j->last.weights && j->run.h.val_fraction > 0) {
+        rc = load_checkpoint(j, "best", &j->best, &own);
+    }
+    if (rc == ERR_FAIL) {
+        drop_checkpoints(j);
+        snprintf(text, sizeof text, "%.300s; trained again from epoch 1",
+                 own.msg);
+        return store_event(j->store, j->id, "warning", text, e);
+    }
+    return rc < 0 ? err_set(e, rc, "%s", own.msg) : 0;
+}
+
 /* Reads the row and what is there to go on from. */
 static int
 prepare(struct job *j, struct err *e)
 {
-    int rc = store_run_get(j->store, j->id, &j->run, e);
+    char text[160];
+    int rc = kern_choose(j->run.kernel, &j->kern, e);
 
-    j->recorded = rc == 0 ? j->run.epochs_done : 0;
-    if (rc == 0 && strcmp(j->run.status, "queued") != 0) {
-        rc = err_set(e, ERR_FAIL, "run %lld is %s, not queued",
-                     (long long)j->id, j->run.status);
-    }
+    j->recorded = j->run.epochs_done;
     if (rc == 0) {
-        rc = load_checkpoint(j, "last", &j->last, e);
+        rc = load_checkpoints(j, e);
     }
-    if (rc == 0 && j->last.weights) {
-        rc = same_weights_here(j, e);
-    }
-    if (rc == 0 && j->last.weights && j->run.h.val_fraction > 0) {
-        rc = load_checkpoint(j, "best", &j->best, e);
-    }
-    return rc;
-}
-
-static int
-start(struct job *j, struct err *e)
-{
-    char version[64], host[80], text[160];
-    const struct run_engine engine = {
-        .kernel = j->kern->name,
-        .version = version,
-        .compiler = COMPILER,
-        .host = host,
-        .numerics = NUMERICS,
-        .threads = j->threads,
-    };
-    int rc;
-
-    snprintf(version, sizeof version, "%s%s%s%s", PACKAGE_VERSION,
-             FMNIST_COMMIT[0] ? " (" : "", FMNIST_COMMIT,
-             FMNIST_COMMIT[0] ? ")" : "");
-    sys_host(host, sizeof host);
-    rc = store_run_start(j->store, j->id, &engine, e);
     if (rc < 0) {
         return rc;
     }
-    j->begun = 1;
     snprintf(text, sizeof text, "started at epoch %d: kernel %s, threads %d",
              j->last.weights ? j->last.epoch + 1 : 1, j->kern->name,
              j->threads);
@@ -140,20 +174,29 @@ check_identity(struct job *j, struct err *e)
     return rc;
 }
 
-/* ---- while it trains ---------------------------------------------------- */
+/* ---- while it trains ----------------------------------------------------- */
 
 static enum trainer_verdict
 on_batch(const struct batch_report *r, void *arg)
 {
     struct job *j = arg;
-    enum trainer_verdict v = TRAINER_GO;
+    enum runner_order order = RUNNER_GO;
 
     if (j->hooks && j->hooks->batch) {
-        v = j->hooks->batch(r, j->hooks->arg);
+        order = j->hooks->batch(r, j->hooks->arg);
     }
-    /* Epochs that are recorded already are trained again after a crash, to the
-     * same figures; a stop among them would leave rows without weights. */
-    return r->epoch <= j->run.epochs_done ? TRAINER_GO : v;
+    if (order > j->order) {
+        j->order = order;
+    }
+    if (j->order >= RUNNER_PAUSE) {
+        return TRAINER_STOP_NOW;
+    }
+    if (r->epoch <= j->run.epochs_done) {
+        return TRAINER_GO;
+    }
+    return j->order == RUNNER_STOP               ? TRAINER_STOP_NOW
+           : j->order == RUNNER_STOP_AFTER_EPOCH ? TRAINER_STOP_AFTER_EPOCH
+                                                 : TRAINER_GO;
 }
 
 static int
@@ -220,7 +263,7 @@ work(struct job *j, struct trainer_result *out, struct err *e)
     return rc;
 }
 
-/* ---- its end ------------------------------------------------------------ */
+/* ---- its end ------------------------------------------------------------- */
 
 /* Writes down how a run failed.  The first fault is the one to pass up, so a
  * store that is at fault itself only gets the attempt. */
@@ -228,46 +271,65 @@ static void
 end_failed(struct job *j, const struct predictions *p, const char *message)
 {
     const struct predictions *kept = p->n > 0 ? p : NULL;
+    int rc = store_begin(j->store, NULL);
 
-    if (store_event(j->store, j->id, "error", message, NULL) < 0 ||
-        store_run_end(j->store, j->id, "failed", message, kept, NULL) < 0) {
+    if (rc < 0) {
         return;
     }
+    rc = store_event(j->store, j->id, "error", message, NULL);
+    if (rc == 0) {
+        rc = store_run_end(j->store, j->id, "failed", message, kept, NULL);
+    }
+    (void)!store_end(j->store, rc, NULL);
+}
+
+/* The status that a run which did not fail ends with. */
+static const char *
+end_status(const struct job *j, const struct trainer_result *r)
+{
+    if (r->end == TRAINER_FINISHED) {
+        return "finished";
+    }
+    return j->order == RUNNER_PAUSE   ? "paused"
+           : j->order == RUNNER_LEAVE ? "queued"
+                                      : "stopped";
 }
 
 static int
 end_well(struct job *j, const struct trainer_result *r, struct err *e)
 {
-    const char *status = r->end == TRAINER_FINISHED ? "finished" : "stopped";
+    const char *status = end_status(j, r);
     const struct predictions *p = &r->predictions;
+    int goes_on = !strcmp(status, "paused") || !strcmp(status, "queued");
     char text[80];
-    int rc;
+    int rc = store_begin(j->store, e);
 
-    snprintf(text, sizeof text, "%s after epoch %d", status, r->epochs_done);
+    if (rc < 0) {
+        return rc;
+    }
+    snprintf(text, sizeof text, "%s after epoch %d",
+             strcmp(status, "queued") ? status : "back in the queue",
+             r->epochs_done);
     rc = store_event(j->store, j->id, "info", text, e);
     if (rc == 0) {
-        rc = store_run_end(j->store, j->id, status, "", p->n > 0 ? p : NULL, e);
+        rc = store_run_end(j->store, j->id, status, "",
+                           p->n > 0 && !goes_on ? p : NULL, e);
     }
-    return rc;
+    return store_end(j->store, rc, e);
 }
 
 int
 runner_execute(struct store *s, int64_t id, const struct dataset *d,
-               const struct kern *k, int threads,
-               const struct runner_hooks *hooks, struct err *e)
+               int threads, const struct runner_hooks *hooks, struct err *e)
 {
-    struct job j = {.store = s,
-                    .id = id,
-                    .data = d,
-                    .kern = k,
-                    .threads = threads,
-                    .hooks = hooks};
+    struct job j = {
+        .store = s, .id = id, .data = d, .threads = threads, .hooks = hooks};
     struct trainer_result result = {.end = TRAINER_FAILED};
     struct err own = {0};
-    int rc = prepare(&j, &own);
+    int rc = store_run_get(s, id, &j.run, &own);
 
     if (rc == 0) {
-        rc = start(&j, &own);
+        rc = prepare(&j, &own);
     }
     if (rc == 0) {
         rc = work(&j, &result, &own);
@@ -275,7 +337,7 @@ runner_execute(struct store *s, int64_t id, const struct dataset *d,
     if (rc == 0) {
         rc = end_well(&j, &result, &own);
     }
-    if (rc < 0 && j.begun) {
+    if (rc < 0 && rc != ERR_LOST) {
         end_failed(&j, &result.predictions, own.msg);
     }
     if (rc < 0 && e) {
@@ -283,7 +345,6 @@ runner_execute(struct store *s, int64_t id, const struct dataset *d,
     }
     trainer_result_release(&result);
     split_release(&j.split);
-    checkpoint_release(&j.last);
-    checkpoint_release(&j.best);
+    drop_checkpoints(&j);
     return rc;
 }

@@ -196,25 +196,46 @@ db_get_int(struct store *s, enum sql id, int64_t *out, struct err *e)
     return 0;
 }
 
+/* SQLite would go on writing to a file that has no name any more. */
+static int
+has_moved(struct store *s, struct err *e)
+{
+    int moved = 0;
+
+    sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (!moved)
+        return 0;
+    return err_set(e, ERR_FAIL,
+                   "%s: removed or replaced while in use; nothing more is "
+                   "written to it",
+                   s->path);
+}
+
 int
 db_begin(struct store *s, struct err *e)
 {
     int rc;
 
-    assert(s->depth == 0);
     if (s->read)
         return err_set(e, ERR_FAIL, "%s: opened for reading only", s->path);
-    rc = db_exec(s, SQL_BEGIN, e);
-    if (rc == 0)
-        s->depth = 1;
-    return rc;
+    if (s->depth == 0) {
+        rc = has_moved(s, e);
+        if (rc == 0)
+            rc = db_exec(s, SQL_BEGIN, e);
+        if (rc < 0)
+            return rc;
+    }
+    s->depth++;
+    return 0;
 }
 
 int
 db_end(struct store *s, int rc, struct err *e)
 {
-    assert(s->depth == 1);
-    s->depth = 0;
+    assert(s->depth > 0);
+    s->depth--;
+    if (s->depth > 0)
+        return rc < 0 ? rc : 0;
     if (rc >= 0) {
         rc = db_exec(s, SQL_COMMIT, e);
         if (rc == 0)

@@ -24,7 +24,10 @@ struct store {
     char *path;
     char *notice;
     int read;                   /* STORE_READ: nothing may change */
-    int depth;                  /* 1 inside a transaction */
+    int shared;                 /* on a network file system */
+    int64_t worker;             /* who it acts as; 0: no worker */
+    int depth;                  /* transactions begun, one inside the other */
+    int64_t data_version;       /* when store_changed last looked */
     int bind_rc;                /* first failure to bind, until the step */
     sqlite3_stmt *stmts[N_SQL]; /* prepared on first use */
     char **columns;             /* of run_summary, NULL-ended */
@@ -35,7 +38,7 @@ int store_open_env(const char *path, enum store_mode mode,
                    const struct store_env *env, struct store **out,
                    struct err *e) MUST_CHECK;
 
-/* ---- migrate.c ---- */
+/* ---- migrate.c ----------------------------------------------------------- */
 
 /* "FMNi", in the file's header. */
 #define STORE_APPLICATION_ID 0x464d4e69
@@ -54,7 +57,7 @@ int db_check_schema(struct store *s, int64_t version, struct err *e) MUST_CHECK;
 int db_copy(struct store *s, const char *to, int replace,
             struct err *e) MUST_CHECK;
 
-/* ---- db.c ---- */
+/* ---- db.c ---------------------------------------------------------------- */
 
 /* Describes SQLite's result code rc, with the message that the connection holds
  * now: call it before anything else touches the connection. */
@@ -82,8 +85,10 @@ int db_run(struct store *s, sqlite3_stmt *st, struct err *e) MUST_CHECK;
 /* Ends a statement before its last row. */
 void db_done(sqlite3_stmt *st);
 
-/* A write transaction.  db_end commits if rc is 0, else rolls back; returns
- * rc, or why the commit failed.  ERR_FAIL on a store opened for reading. */
+/* A write transaction, or a part of the one that is open.  The outermost db_end
+ * commits if rc is 0, else rolls back; an inner one that fails must make all
+ * outer ones fail.  Returns rc, or why the commit failed.  ERR_FAIL on a store
+ * opened for reading, and where the file is no longer at its path. */
 int db_begin(struct store *s, struct err *e) MUST_CHECK;
 int db_end(struct store *s, int rc, struct err *e) MUST_CHECK;
 
@@ -93,7 +98,7 @@ void db_column_text(sqlite3_stmt *st, int col, char *out, size_t size);
  * that others made or that is damaged may hold in spite of its checks. */
 int db_column_class(sqlite3_stmt *st, int col);
 
-/* ---- run.c ---- */
+/* ---- run.c --------------------------------------------------------------- */
 
 /* What a name and a tag may be; ERR_USAGE. */
 int db_check_name(const char *name, struct err *e) MUST_CHECK;
@@ -103,16 +108,28 @@ int db_unique_name(struct store *s, const char *base, struct str *out,
                    struct err *e) MUST_CHECK;
 
 struct run_status {
-    char status[12], name[128];
+    char status[12], request[12], name[128];
     int starred, trashed;
 };
 int db_status(struct store *s, int64_t id, struct run_status *out,
               struct err *e) MUST_CHECK;
-/* ERR_FAIL where the run's status is not `must`. */
-int db_require(struct store *s, int64_t id, const char *must,
-               struct err *e) MUST_CHECK;
+/* ERR_LOST where the run is not running as the run of the worker of s. */
+int db_require_own(struct store *s, int64_t id, struct err *e) MUST_CHECK;
+/* A row of `run`, its parameters bound to those of h: ":lr" and so on. */
+void db_bind_hyper(struct store *s, sqlite3_stmt *st, const struct hyper *h);
+/* A log line, inside a transaction. */
+int db_event(struct store *s, int64_t id, const char *level, const char *text,
+             struct err *e) MUST_CHECK;
+/* The name that the values make: "base"; " #2" and so on is the caller's. */
+int db_base_name(const struct hyper *h, struct str *out,
+                 struct err *e) MUST_CHECK;
 
-/* ---- rows.c ---- */
+/* ---- select.c ------------------------------------------------------------ */
+
+/* Appends an id unless it is there. */
+int db_append_id(struct run_ids *out, int64_t id, struct err *e) MUST_CHECK;
+
+/* ---- rows.c -------------------------------------------------------------- */
 
 /* A statement's rows, kept so that no reader holds a transaction while they are
  * printed. */

@@ -176,7 +176,7 @@ store_run_epoch(struct store *s, int64_t id, const struct epoch_report *r,
         rc = db_begin(s, e);
     if (rc < 0)
         return rc;
-    rc = db_require(s, id, "running", e);
+    rc = db_require_own(s, id, e);
     if (rc == 0)
         rc = put_metrics(s, id, r->metrics, e);
     if (rc == 0)
@@ -243,7 +243,7 @@ store_run_end(struct store *s, int64_t id, const char *status,
     if (rc < 0)
         return rc;
     sys_now(now);
-    rc = db_require(s, id, "running", e);
+    rc = db_require_own(s, id, e);
     if (rc == 0 && p && p->n > 0)
         rc = put_predictions(s, id, p, e);
     if (rc == 0)
@@ -253,6 +253,12 @@ store_run_end(struct store *s, int64_t id, const char *status,
         db_text(s, st, ":status", status);
         db_text(s, st, ":error", error ? error : "");
         db_text(s, st, ":now", now);
+        rc = db_run(s, st, e);
+    }
+    if (rc == 0 && s->worker)
+        rc = db_stmt(s, SQL_WORKER_IDLE, &st, e);
+    if (rc == 0 && s->worker) {
+        db_int(s, st, ":id", s->worker);
         rc = db_run(s, st, e);
     }
     return db_end(s, rc, e);

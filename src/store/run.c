@@ -119,6 +119,21 @@ db_unique_name(struct store *s, const char *base, struct str *out,
     return str_failed(out) ? err_nomem(e, "a name", strlen(base)) : 0;
 }
 
+int
+db_base_name(const struct hyper *h, struct str *out, struct err *e)
+{
+    str_clear(out);
+    hyper_name(h, out);
+    /* Room for the number of one of many. */
+    if (out->len > 110) {
+        out->len = 110;
+        while (((unsigned char)out->s[out->len] & 0xC0) == 0x80)
+            out->len--;
+        out->s[out->len] = '\0';
+    }
+    return str_failed(out) ? err_nomem(e, "a name", 64) : 0;
+}
+
 /* The user's name if it is free; else the one that the fields make. */
 static int
 choose_name(struct store *s, const struct run_new *n, struct str *out,
@@ -127,6 +142,7 @@ choose_name(struct store *s, const struct run_new *n, struct str *out,
     struct str base;
     int rc;
 
+    str_clear(out);
     if (n->name) {
         rc = db_check_name(n->name, e);
         if (rc == 0)
@@ -138,24 +154,17 @@ choose_name(struct store *s, const struct run_new *n, struct str *out,
         return rc;
     }
     str_init(&base);
-    hyper_name(n->h, &base);
-    /* Room for the number of one of many. */
-    if (base.len > 110) {
-        base.len = 110;
-        while (((unsigned char)base.s[base.len] & 0xC0) == 0x80)
-            base.len--;
-        base.s[base.len] = '\0';
-    }
-    rc = str_failed(&base) ? err_nomem(e, "a name", 64)
-                           : db_unique_name(s, base.s, out, e);
+    rc = db_base_name(n->h, &base, e);
+    if (rc == 0)
+        rc = db_unique_name(s, base.s, out, e);
     str_release(&base);
     return rc;
 }
 
 /* ---- hyperparameters ⇄ columns ------------------------------------------- */
 
-static void
-bind_hyper(struct store *s, sqlite3_stmt *st, const struct hyper *h)
+void
+db_bind_hyper(struct store *s, sqlite3_stmt *st, const struct hyper *h)
 {
     char param[64];
     int i;
@@ -287,8 +296,10 @@ insert(struct store *s, const struct run_new *n, const char *name, int64_t *id,
     db_text(s, st, ":created_at", now);
     db_text(s, st, ":note", n->note ? n->note : "");
     db_int(s, st, ":dataset_id", n->dataset_id);
+    db_int(s, st, ":sweep_id", n->sweep_id);
     db_int(s, st, ":parent_id", n->parent_id);
-    bind_hyper(s, st, n->h);
+    db_int(s, st, ":threads", n->threads);
+    db_bind_hyper(s, st, n->h);
     rc = db_run(s, st, e);
     if (rc == 0) {
         *id = sqlite3_last_insert_rowid(s->db);
@@ -327,6 +338,9 @@ read_texts(sqlite3_stmt *st, struct run *r)
     TEXT(uuid);
     TEXT(name);
     TEXT(status);
+    TEXT(request);
+    TEXT(user);
+    TEXT(engine);
     TEXT(created_at);
     TEXT(started_at);
     TEXT(finished_at);
@@ -337,6 +351,26 @@ read_texts(sqlite3_stmt *st, struct run *r)
     TEXT(error);
     TEXT(note);
 #undef TEXT
+}
+
+static void
+read_numbers(sqlite3_stmt *st, struct run *r)
+{
+#define NUMBER(member) r->member = sqlite3_column_int64(st, column(st, #member))
+#define SMALL(member) r->member = sqlite3_column_int(st, column(st, #member))
+    NUMBER(dataset_id);
+    NUMBER(sweep_id);
+    NUMBER(parent_id);
+    NUMBER(worker_id);
+    NUMBER(position);
+    SMALL(epochs_done);
+    SMALL(result_epoch);
+    SMALL(numerics);
+    SMALL(threads);
+    SMALL(threads_wanted);
+    SMALL(starred);
+#undef NUMBER
+#undef SMALL
 }
 
 int
@@ -356,13 +390,7 @@ store_run_get(struct store *s, int64_t id, struct run *r, struct err *e)
         return err_set(e, ERR_NOTFOUND, "no run %lld", (long long)id);
     r->id = id;
     read_texts(st, r);
-    r->dataset_id = sqlite3_column_int64(st, column(st, "dataset_id"));
-    r->parent_id = sqlite3_column_int64(st, column(st, "parent_id"));
-    r->epochs_done = sqlite3_column_int(st, column(st, "epochs_done"));
-    r->result_epoch = sqlite3_column_int(st, column(st, "result_epoch"));
-    r->numerics = sqlite3_column_int(st, column(st, "numerics"));
-    r->threads = sqlite3_column_int(st, column(st, "threads"));
-    r->starred = sqlite3_column_int(st, column(st, "starred"));
+    read_numbers(st, r);
     r->trashed =
         sqlite3_column_type(st, column(st, "deleted_at")) != SQLITE_NULL;
     rc = read_hyper(st, &r->h, e);
@@ -385,6 +413,7 @@ db_status(struct store *s, int64_t id, struct run_status *out, struct err *e)
     if (rc == 0)
         return err_set(e, ERR_NOTFOUND, "no run %lld", (long long)id);
     db_column_text(st, 0, out->status, sizeof(out->status));
+    db_column_text(st, 4, out->request, sizeof(out->request));
     db_column_text(st, 1, out->name, sizeof(out->name));
     out->starred = sqlite3_column_int(st, 2);
     out->trashed = sqlite3_column_type(st, 3) != SQLITE_NULL;
@@ -393,72 +422,30 @@ db_status(struct store *s, int64_t id, struct run_status *out, struct err *e)
 }
 
 int
-db_require(struct store *s, int64_t id, const char *must, struct err *e)
-{
-    struct run_status is;
-    int rc = db_status(s, id, &is, e);
-
-    if (rc < 0)
-        return rc;
-    if (strcmp(is.status, must) != 0)
-        return err_set(e, ERR_FAIL, "run %lld is %s, not %s", (long long)id,
-                       is.status, must);
-    return 0;
-}
-
-int
-store_run_start(struct store *s, int64_t id, const struct run_engine *g,
-                struct err *e)
+db_event(struct store *s, int64_t id, const char *level, const char *text,
+         struct err *e)
 {
     char now[SYS_TIME_LEN];
     sqlite3_stmt *st;
-    int rc = db_begin(s, e);
+    int rc = db_stmt(s, SQL_EVENT_INSERT, &st, e);
 
     if (rc < 0)
         return rc;
     sys_now(now);
-    rc = db_require(s, id, "queued", e);
-    /* Predictions of an earlier stop would soon be older than the result. */
-    if (rc == 0)
-        rc = db_stmt(s, SQL_PREDICTION_CLEAR, &st, e);
-    if (rc == 0) {
-        db_int(s, st, ":id", id);
-        rc = db_run(s, st, e);
-    }
-    if (rc == 0)
-        rc = db_stmt(s, SQL_RUN_START, &st, e);
-    if (rc == 0) {
-        db_int(s, st, ":id", id);
-        db_text(s, st, ":now", now);
-        db_text(s, st, ":kernel", g->kernel);
-        db_int(s, st, ":numerics", g->numerics);
-        db_int(s, st, ":threads", g->threads);
-        db_text(s, st, ":version", g->version);
-        db_text(s, st, ":compiler", g->compiler);
-        db_text(s, st, ":host", g->host);
-        rc = db_run(s, st, e);
-    }
-    return db_end(s, rc, e);
+    db_int(s, st, ":id", id);
+    db_text(s, st, ":now", now);
+    db_text(s, st, ":level", level);
+    db_text(s, st, ":text", text);
+    return db_run(s, st, e);
 }
 
 int
 store_event(struct store *s, int64_t id, const char *level, const char *text,
             struct err *e)
 {
-    char now[SYS_TIME_LEN];
-    sqlite3_stmt *st;
     int rc = db_begin(s, e);
 
     if (rc < 0)
         return rc;
-    sys_now(now);
-    rc = db_stmt(s, SQL_EVENT_INSERT, &st, e);
-    if (rc == 0) {
-        db_int(s, st, ":id", id);
-        db_text(s, st, ":now", now);
-        db_text(s, st, ":level", level);
-        db_text(s, st, ":text", text);
-        rc = db_run(s, st, e);
-    }
-    return db_end(s, rc, e);
+    return db_end(s, db_event(s, id, level, text, e), e);
 }

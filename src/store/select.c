@@ -12,8 +12,8 @@
 static const char DIGITS[] = "0123456789";
 
 /* Once each: `1 1..3` names run 1 once. */
-static int
-append(struct run_ids *out, int64_t id, struct err *e)
+int
+db_append_id(struct run_ids *out, int64_t id, struct err *e)
 {
     size_t i, cap;
     int64_t *more;
@@ -41,7 +41,7 @@ take(struct store *s, sqlite3_stmt *st, struct run_ids *out, struct err *e)
     int rc;
 
     while ((rc = db_step(s, st, e)) > 0) {
-        rc = append(out, sqlite3_column_int64(st, 0), e);
+        rc = db_append_id(out, sqlite3_column_int64(st, 0), e);
         if (rc < 0)
             break;
         n++;

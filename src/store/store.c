@@ -274,7 +274,6 @@ static int
 open_write(struct store *s, struct err *e)
 {
     int64_t version;
-    int network;
     int rc = connect_file(s, e);
 
     if (rc == 0)
@@ -289,8 +288,8 @@ open_write(struct store *s, struct err *e)
         rc = db_check_schema(s, db_newest(s), e);
     if (rc < 0)
         return rc;
-    network = is_network(s);
-    if (!network) {
+    s->shared = is_network(s);
+    if (!s->shared) {
         /* Someone else at work in the other mode is no reason to fail. */
         (void)sqlite3_exec(s->db, sql_text(SQL_WAL), NULL, NULL, NULL);
         return 0;
@@ -423,7 +422,7 @@ int
 store_open(const char *path, enum store_mode mode, struct store **out,
            struct err *e)
 {
-    const struct store_env env = {system_fs_type, 10000, sql_migrations()};
+    const struct store_env env = {system_fs_type, 30000, sql_migrations()};
 
     return store_open_env(path, mode, &env, out, e);
 }
@@ -442,6 +441,36 @@ store_close(struct store *s)
     mem_free(s->notice);
     mem_free(s->path);
     mem_free(s);
+}
+
+int
+store_begin(struct store *s, struct err *e)
+{
+    return db_begin(s, e);
+}
+
+int
+store_end(struct store *s, int rc, struct err *e)
+{
+    return db_end(s, rc, e);
+}
+
+void
+store_patience(struct store *s, double seconds)
+{
+    sqlite3_busy_timeout(s->db, (int)(seconds * 1000));
+}
+
+int
+store_changed(struct store *s, int *changed, struct err *e)
+{
+    int64_t now;
+    int rc = db_get_int(s, SQL_DATA_VERSION, &now, e);
+
+    *changed = rc == 0 && now != s->data_version;
+    if (rc == 0)
+        s->data_version = now;
+    return rc;
 }
 
 const char *

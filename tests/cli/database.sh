@@ -256,7 +256,7 @@ c.commit()'
         # shellcheck disable=SC2086
         run --db newer.db $command
         refuses "a newer database: $command" 1 "$here/newer.db: written by a \
-newer fmnist-tui (schema 99, this one knows 1); update the program"
+newer fmnist-tui (schema 99, this one knows 2); update the program"
         # shellcheck disable=SC2086
         run --db other.db $command
         refuses "another program's: $command" 1 "$here/other.db: a database of \
