@@ -68,18 +68,17 @@ END_TEST
 START_TEST(hostile_before_migration)
 {
     const char *steps[] = {
-        sql_migrations()[0],
-        "UPDATE run SET note = 'seen'; PRAGMA user_version = 2", NULL};
+        sql_migrations()[0], sql_migrations()[1],
+        "UPDATE run SET note = 'seen'; PRAGMA user_version = 3", NULL};
     struct store_env env = {local_fs, 1000, steps};
     struct store *s;
 
     make_db();
-    test_sql("PRAGMA user_version = 1;"
-             "CREATE TRIGGER evil AFTER UPDATE ON run BEGIN DELETE FROM epoch;"
+    test_sql("CREATE TRIGGER evil AFTER UPDATE ON run BEGIN DELETE FROM epoch;"
              "END");
     FAILS(ERR_FAIL, "not as this program made it (trigger \"evil\")",
           store_open_env(test_db(), STORE_WRITE, &env, &s, e));
-    ck_assert(!file_exists(tmp_path("runs.db.bak-v1")));
+    ck_assert(!file_exists(tmp_path("runs.db.bak-v2")));
     test_sql("DROP TRIGGER evil");
     OK(store_open_env(test_db(), STORE_WRITE, &env, &s, e));
     ck_assert_str_eq(test_value(s, "SELECT note, count(*) FROM run"), "seen");
