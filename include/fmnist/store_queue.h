@@ -33,8 +33,10 @@ struct worker {
 int store_worker_add(struct store *s, int threads, const char *log_file,
                      int64_t *id, struct err *e) MUST_CHECK;
 /* A worker leaves: its row goes; its run, if it has one, is stopped or paused
- * where that was asked for, else goes back to the queue. */
-int store_worker_remove(struct store *s, int64_t id, struct err *e) MUST_CHECK;
+ * where that was asked for, else goes back to the queue, and its log says why
+ * ("" if there is no more to say). */
+int store_worker_remove(struct store *s, int64_t id, const char *why,
+                        struct err *e) MUST_CHECK;
 /* The heartbeat; with progress of `run` (r NULL: none that is new).  From any
  * connection.  A row that is gone is no fault. */
 int store_worker_beat(struct store *s, int64_t id, int64_t run,

@@ -16,7 +16,7 @@
 /* Requests are looked for this often: as quick as a person can tell. */
 #define LOOK_SECONDS 0.05
 /* Progress reaches readers at least four times a second. */
-#define PROGRESS_SECONDS 0.2
+#define PROGRESS_SECONDS 0.15
 #define HEARTBEAT_SECONDS 5.0
 /* A signal's run is taken out of hands that do not let go. */
 #define OVERDUE_SECONDS (WORKER_LEAVE_SECONDS - 0.6)
@@ -90,7 +90,7 @@ overdue(struct pulse *p)
 {
     /* There may be no writing at all: the next process does it then. */
     store_patience(p->store, 0.3);
-    (void)!store_worker_remove(p->store, p->worker, NULL);
+    (void)!store_worker_remove(p->store, p->worker, "", NULL);
     p->leave->overdue(p->leave->signal);
 }
 

@@ -276,13 +276,14 @@ join(struct worker_state *w, struct err *e)
     return rc;
 }
 
-/* A fault that came before is the one to tell. */
+/* A fault that came before (in e) is the one to tell. */
 static int
 part(struct worker_state *w, int rc, struct err *e)
 {
     pulse_stop(w->pulse);
     if (w->id) {
-        int gone = store_worker_remove(w->store, w->id, rc < 0 ? NULL : e);
+        const char *why = rc < 0 && e ? e->msg : "";
+        int gone = store_worker_remove(w->store, w->id, why, rc < 0 ? NULL : e);
 
         rc = rc < 0 ? rc : gone;
     }
@@ -348,8 +349,9 @@ worker_run_one(struct store *s, const struct worker_options *o,
     if (rc == 0) {
         rc = execute(&w, &r, d, &own);
     }
+    rc = part(&w, rc, &own);
     if (rc < 0 && e) {
         *e = own;
     }
-    return part(&w, rc, e);
+    return rc;
 }

@@ -156,11 +156,12 @@ store_is_shared(const struct store *s)
 
 /* ---- what is left behind ------------------------------------------------- */
 
-/* Who left; w NULL: nobody died. */
+/* Who left. */
 struct left {
-    int64_t worker; /* 0: the runs of no worker */
-    const struct worker *w;
+    int64_t worker;         /* 0: the runs of no worker */
+    const struct worker *w; /* NULL: not known */
     int died;
+    const char *why; /* of one that did not die */
 };
 
 struct orphan {
@@ -214,7 +215,8 @@ describe(const struct left *l, const char *status, char *out, size_t size)
                  "(too little memory?)",
                  WORKER_DEATHS);
     else
-        snprintf(out, size, "%s %s; %s", who, l->died ? "is gone" : "left",
+        snprintf(out, size, "%s %s%s%.250s; %s", who,
+                 l->died ? "is gone" : "left", l->why[0] ? ": " : "", l->why,
                  strcmp(status, "queued") == 0    ? "back in the queue"
                  : strcmp(status, "stopped") == 0 ? "stopped, as was asked"
                                                   : "paused, as was asked");
@@ -227,7 +229,7 @@ put_back(struct store *s, const struct left *l, const struct orphan *o,
 {
     const char *status = status_of(l, o);
     int failed = strcmp(status, "failed") == 0;
-    char text[300], now[SYS_TIME_LEN];
+    char text[500], now[SYS_TIME_LEN];
     sqlite3_stmt *st;
     int rc = db_stmt(s, SQL_RUN_BURY, &st, e);
 
@@ -299,7 +301,7 @@ int
 store_worker_bury(struct store *s, const struct worker *w, int *runs,
                   struct err *e)
 {
-    const struct left l = {w ? w->id : 0, w, 1};
+    const struct left l = {w ? w->id : 0, w, 1, ""};
     int rc = db_begin(s, e);
     int same = 1;
 
@@ -320,9 +322,9 @@ store_worker_bury(struct store *s, const struct worker *w, int *runs,
 }
 
 int
-store_worker_remove(struct store *s, int64_t id, struct err *e)
+store_worker_remove(struct store *s, int64_t id, const char *why, struct err *e)
 {
-    const struct left l = {id, NULL, 0};
+    const struct left l = {id, NULL, 0, why};
     int runs = 0;
     int rc = db_begin(s, e);
 
