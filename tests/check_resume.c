@@ -8,51 +8,6 @@
 #include "support.h"
 #include "train_support.h"
 
-struct variety {
-    const char *spec;
-    const char *pairs[9]; /* field, value, … */
-};
-
-static const struct variety VARIETIES[] = {
-    {ANN, {"momentum", "0.9", "nesterov", "1", "weight_decay", "0.001"}},
-    {ANN, {"schedule", "cosine", "warmup", "1", "lr", "0.1"}},
-    {ANN, {"optimizer", "adam", "lr", "0.003", "augment", "shift:2+erase:5"}},
-    {CNN, {"optimizer", "adamw", "lr", "0.01", "weight_decay", "0.01"}},
-    {CNN,
-     {"val_fraction", "0.2", "label_smoothing", "0.1", "schedule", "onecycle"}},
-    {ANN, {"val_fraction", "0.25", "patience", "2", "lr", "0.8"}},
-};
-
-START_TEST(resumes_to_the_same_bits)
-{
-    const struct variety *v = &VARIETIES[_i];
-    struct hyper h;
-    struct record whole = {0};
-
-    configure(&h, v->spec);
-    for (int i = 0; v->pairs[i]; i += 2) {
-        struct err e = {0};
-
-        ck_assert_msg(
-            hyper_set(&h, hyper_field(v->pairs[i]), v->pairs[i + 1], &e) == 0,
-            "%s", e.msg);
-    }
-    finishes(&h, 2, &whole);
-    for (int epoch = 1; epoch < whole.max_epoch; epoch++) {
-        struct record c = {0};
-        struct err e = {0};
-
-        ck_assert_msg(checkpoint_check(&whole.last[epoch - 1], &h, &e) == 0,
-                      "%s", e.msg);
-        ck_assert_int_eq(train(&h, 1, &whole, epoch, &c), 0);
-        ck_assert_int_eq(c.reports, whole.max_epoch - epoch);
-        same_from(&whole, &c, epoch + 1);
-        record_release(&c);
-    }
-    record_release(&whole);
-}
-END_TEST
-
 /* A checkpoint of the last epoch only needs its predictions made. */
 START_TEST(resumes_at_the_end)
 {
@@ -306,13 +261,11 @@ main(void)
 {
     Suite *s = suite_create("resume");
     TCase *tc = tcase_create("resume");
-    int n = (int)(sizeof VARIETIES / sizeof *VARIETIES);
 
     /* libgomp's threads do not survive a fork. */
     setenv("CK_FORK", "no", 1);
     tcase_add_checked_fixture(tc, train_setup, train_teardown);
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, resumes_to_the_same_bits, 0, n);
     tcase_add_test(tc, resumes_at_the_end);
     tcase_add_test(tc, resume_refuses_what_does_not_fit);
     tcase_add_test(tc, checkpoints_of_others_are_known);
