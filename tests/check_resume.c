@@ -103,6 +103,46 @@ START_TEST(checkpoints_of_others_are_known)
 }
 END_TEST
 
+/* The tensor and element that differ first, of weights, then of the state. */
+START_TEST(checkpoints_are_compared)
+{
+    struct hyper h;
+    struct record a = {0}, b = {0};
+    struct tensor_difference d;
+    struct err e = {0};
+    const struct checkpoint *ca = &a.last[0];
+    struct checkpoint *cb = &b.last[0];
+
+    configure(&h, CNN);
+    h.momentum = 0.9;
+    h.epochs = 2;
+    finishes(&h, 1, &a);
+    finishes(&h, 2, &b);
+    ck_assert_int_eq(checkpoint_compare(ca, cb, &h, &d, &e), 0);
+    ck_assert_str_eq(d.name, "");
+    ck_assert_int_eq(d.equal, 18 + 12); /* statistics have no momentum */
+    /* The file ends in the state of the last bias. */
+    ((char *)cb->state)[cb->state_size - 1] ^= 0x40;
+    ck_assert_int_eq(checkpoint_compare(ca, cb, &h, &d, &e), 0);
+    ck_assert_str_eq(d.name, "momentum.12.bias");
+    ck_assert_uint_eq(d.element, 9);
+    ck_assert_int_eq(d.equal, 18 + 11);
+    ck_assert(d.a != d.b);
+    ((char *)cb->weights)[cb->weights_size - 8] ^= 1;
+    ck_assert_int_eq(checkpoint_compare(ca, cb, &h, &d, &e), 0);
+    ck_assert_str_eq(d.name, "12.bias");
+    ck_assert_uint_eq(d.element, 8);
+    ck_assert_int_eq(d.equal, 17);
+    /* Of other epochs all differ, the count of batches too. */
+    ck_assert_int_eq(checkpoint_compare(ca, &a.last[1], &h, &d, &e), 0);
+    ck_assert_str_eq(d.name, "0.weight");
+    cb->weights_size -= 4;
+    ck_assert_int_eq(checkpoint_compare(ca, cb, &h, &d, &e), ERR_FAIL);
+    record_release(&a);
+    record_release(&b);
+}
+END_TEST
+
 START_TEST(stops_after_the_epoch)
 {
     struct hyper h;
@@ -269,6 +309,7 @@ main(void)
     tcase_add_test(tc, resumes_at_the_end);
     tcase_add_test(tc, resume_refuses_what_does_not_fit);
     tcase_add_test(tc, checkpoints_of_others_are_known);
+    tcase_add_test(tc, checkpoints_are_compared);
     tcase_add_test(tc, stops_after_the_epoch);
     tcase_add_test(tc, stops_at_once);
     tcase_add_test(tc, best_epoch_and_patience);

@@ -118,12 +118,24 @@ int model_load(struct model *m, const void *bytes, size_t size,
                struct err *e) MUST_CHECK;
 
 /* A model's table of tensors without the tensors, to check files by: no other
- * functions than model_tensors, model_tensor, model_check, optim_check and
- * model_free take it. */
+ * functions than model_tensors, model_tensor, model_check, model_compare,
+ * optim_check, optim_compare and model_free take it. */
 int model_outline(const struct spec *s, struct model **out,
                   struct err *e) MUST_CHECK;
 /* What model_load would say to such bytes. */
 int model_check(const struct model *m, const void *bytes, size_t size,
                 struct err *e) MUST_CHECK;
+
+/* Where two files of the same tensors differ first, bit for bit. */
+struct tensor_difference {
+    int equal;     /* tensors before it, else all */
+    char name[64]; /* of the tensor; "" where all are equal */
+    size_t element;
+    double a, b; /* its values */
+};
+/* Compares two files that model_check accepts; else its error. */
+int model_compare(const struct model *m, const void *a, size_t a_size,
+                  const void *b, size_t b_size, struct tensor_difference *out,
+                  struct err *e) MUST_CHECK;
 
 #endif

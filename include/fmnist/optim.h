@@ -47,6 +47,10 @@ int optim_load(struct optim *o, const void *bytes, size_t size,
 int optim_check(struct model *m, const struct optim_options *opt,
                 const void *bytes, size_t size, struct meta_pair *meta,
                 int n_meta, struct err *e) MUST_CHECK;
+/* Compares the tensors of two such files. */
+int optim_compare(struct model *m, const struct optim_options *opt,
+                  const void *a, size_t a_size, const void *b, size_t b_size,
+                  struct tensor_difference *out, struct err *e) MUST_CHECK;
 
 enum schedule {
     SCHED_CONSTANT,

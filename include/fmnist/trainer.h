@@ -40,6 +40,11 @@ void checkpoint_release(struct checkpoint *c);
  * hostile; its state may be NULL. */
 int checkpoint_check(const struct checkpoint *c, const struct hyper *h,
                      struct err *e) MUST_CHECK;
+/* Compares the tensors of two checkpoints that checkpoint_check accepts, of
+ * weights and, where both have one, of the state; else its error. */
+int checkpoint_compare(const struct checkpoint *a, const struct checkpoint *b,
+                       const struct hyper *h, struct tensor_difference *out,
+                       struct err *e) MUST_CHECK;
 
 /* What a finished epoch hands over; all borrowed during the callback. */
 struct epoch_report {

@@ -68,6 +68,29 @@ model_check(const struct model *m, const void *bytes, size_t size,
 }
 
 int
+model_compare(const struct model *m, const void *a, size_t a_size,
+              const void *b, size_t b_size, struct tensor_difference *out,
+              struct err *e)
+{
+    struct st_tensor *ta = list_tensors(m, e);
+    struct st_tensor *tb = ta != NULL ? list_tensors(m, e) : NULL;
+    int rc = ERR_NOMEM;
+
+    if (tb != NULL) {
+        rc = st_open(a, a_size, ta, m->n_tensors, NULL, 0, e);
+    }
+    if (rc == 0) {
+        rc = st_open(b, b_size, tb, m->n_tensors, NULL, 0, e);
+    }
+    if (rc == 0) {
+        st_compare(a, ta, b, tb, m->n_tensors, out);
+    }
+    mem_free(ta);
+    mem_free(tb);
+    return rc;
+}
+
+int
 model_load(struct model *m, const void *bytes, size_t size, struct err *e)
 {
     struct st_tensor *t = list_tensors(m, e);

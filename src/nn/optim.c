@@ -282,3 +282,24 @@ optim_check(struct model *m, const struct optim_options *opt, const void *bytes,
     listing_release(&l);
     return rc;
 }
+
+int
+optim_compare(struct model *m, const struct optim_options *opt, const void *a,
+              size_t a_size, const void *b, size_t b_size,
+              struct tensor_difference *out, struct err *e)
+{
+    struct optim o = {.m = m, .opt = *opt, .n_slabs = count_slabs(opt)};
+    struct listing la = {0}, lb = {0};
+    long long steps;
+    int rc = read_listing(&la, &o, a, a_size, NULL, 0, &steps, e);
+
+    if (rc == 0) {
+        rc = read_listing(&lb, &o, b, b_size, NULL, 0, &steps, e);
+    }
+    if (rc == 0) {
+        st_compare(a, la.t, b, lb.t, la.n, out);
+    }
+    listing_release(&la);
+    listing_release(&lb);
+    return rc;
+}

@@ -3,6 +3,7 @@
 
 #include "nn/safetensors.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "fmnist/mem.h"
@@ -98,4 +99,41 @@ st_create(struct st_tensor *t, int n, const struct meta_pair *meta, int n_meta,
     }
     str_release(&b);
     return 0;
+}
+
+static double
+element_of(const unsigned char *p, int is_int64)
+{
+    int64_t i;
+    float f;
+
+    if (is_int64) {
+        memcpy(&i, p, sizeof i);
+        return (double)i;
+    }
+    memcpy(&f, p, sizeof f);
+    return (double)f;
+}
+
+void
+st_compare(const void *a, const struct st_tensor *ta, const void *b,
+           const struct st_tensor *tb, int n, struct tensor_difference *out)
+{
+    memset(out, 0, sizeof *out);
+    for (; out->equal < n; out->equal++, ta++, tb++) {
+        const unsigned char *pa = (const unsigned char *)a + ta->offset;
+        const unsigned char *pb = (const unsigned char *)b + tb->offset;
+        size_t bytes = st_bytes(ta), width = ta->is_int64 ? 8 : 4, at = 0;
+
+        while (at < bytes && !memcmp(pa + at, pb + at, width)) {
+            at += width;
+        }
+        if (at < bytes) {
+            strcpy(out->name, ta->name);
+            out->element = at / width;
+            out->a = element_of(pa + at, ta->is_int64);
+            out->b = element_of(pb + at, ta->is_int64);
+            return;
+        }
+    }
 }

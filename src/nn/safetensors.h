@@ -43,4 +43,10 @@ int st_create(struct st_tensor *t, int n, const struct meta_pair *meta,
 int st_open(const void *bytes, size_t size, struct st_tensor *t, int n,
             struct meta_pair *meta, int n_meta, struct err *e) MUST_CHECK;
 
+/* Compares n tensors of two files that st_open has read; ta and tb differ in
+ * nothing but offsets. */
+void st_compare(const void *a, const struct st_tensor *ta, const void *b,
+                const struct st_tensor *tb, int n,
+                struct tensor_difference *out);
+
 #endif

@@ -136,14 +136,20 @@ checkpoint_restore(const struct checkpoint *c, struct model *m, struct optim *o,
     return 0;
 }
 
+static struct optim_options
+optim_of(const struct hyper *h)
+{
+    return (struct optim_options){
+        .kind = (enum optimizer)h->optimizer,
+        .momentum = h->momentum,
+    };
+}
+
 static int
 check_state(const struct checkpoint *c, const struct hyper *h, struct model *m,
             struct err *e)
 {
-    const struct optim_options oo = {
-        .kind = (enum optimizer)h->optimizer,
-        .momentum = h->momentum,
-    };
+    const struct optim_options oo = optim_of(h);
     struct meta_pair meta[N_META];
     struct progress p;
     int rc;
@@ -153,17 +159,24 @@ check_state(const struct checkpoint *c, const struct hyper *h, struct model *m,
     return accept_state(c, rc, meta, &p, e);
 }
 
+/* The tensors of h's model, to look at files by. */
+static int
+outline(const struct hyper *h, struct model **out, struct err *e)
+{
+    struct spec spec;
+    int rc = spec_parse(h->spec, &spec, e);
+
+    *out = NULL;
+    return rc < 0 ? rc : model_outline(&spec, out, e);
+}
+
 int
 checkpoint_check(const struct checkpoint *c, const struct hyper *h,
                  struct err *e)
 {
-    struct model *m = NULL;
-    struct spec spec;
-    int rc = spec_parse(h->spec, &spec, e);
+    struct model *m;
+    int rc = outline(h, &m, e);
 
-    if (rc == 0) {
-        rc = model_outline(&spec, &m, e);
-    }
     if (rc == 0) {
         rc = model_check(m, c->weights, c->weights_size, e);
         if (rc < 0) {
@@ -172,6 +185,31 @@ checkpoint_check(const struct checkpoint *c, const struct hyper *h,
     }
     if (rc == 0 && c->state) {
         rc = check_state(c, h, m, e);
+    }
+    model_free(m);
+    return rc;
+}
+
+int
+checkpoint_compare(const struct checkpoint *a, const struct checkpoint *b,
+                   const struct hyper *h, struct tensor_difference *out,
+                   struct err *e)
+{
+    const struct optim_options oo = optim_of(h);
+    struct tensor_difference weights;
+    struct model *m;
+    int rc = outline(h, &m, e);
+
+    memset(out, 0, sizeof *out);
+    if (rc == 0) {
+        rc = model_compare(m, a->weights, a->weights_size, b->weights,
+                           b->weights_size, out, e);
+    }
+    if (rc == 0 && !out->name[0] && a->state && b->state) {
+        weights = *out;
+        rc = optim_compare(m, &oo, a->state, a->state_size, b->state,
+                           b->state_size, out, e);
+        out->equal += weights.equal;
     }
     model_free(m);
     return rc;
