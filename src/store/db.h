@@ -28,6 +28,9 @@ struct store {
     int64_t worker;             /* who it acts as; 0: no worker */
     int depth;                  /* transactions begun, one inside the other */
     int64_t data_version;       /* when store_changed last looked */
+    int busy_ms;                /* wait for a lock */
+    int log_pages;              /* of the log when it was last begun anew in
+                                   vain; 0: not */
     int bind_rc;                /* first failure to bind, until the step */
     sqlite3_stmt *stmts[N_SQL]; /* prepared on first use */
     char **columns;             /* of run_summary, NULL-ended */
@@ -56,6 +59,11 @@ int db_check_schema(struct store *s, int64_t version, struct err *e) MUST_CHECK;
  * only where there is none. */
 int db_copy(struct store *s, const char *to, int replace,
             struct err *e) MUST_CHECK;
+
+/* ---- wal.c --------------------------------------------------------------- */
+
+/* Keeps the write-ahead log of what s commits from now on small. */
+void db_watch_log(struct store *s);
 
 /* ---- db.c ---------------------------------------------------------------- */
 

@@ -251,7 +251,9 @@ static int
 configure(struct store *s, struct err *e)
 {
     sqlite3_extended_result_codes(s->db, 1);
-    sqlite3_busy_timeout(s->db, s->env.busy_ms);
+    s->busy_ms = s->env.busy_ms;
+    sqlite3_busy_timeout(s->db, s->busy_ms);
+    db_watch_log(s);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
@@ -453,12 +455,6 @@ int
 store_end(struct store *s, int rc, struct err *e)
 {
     return db_end(s, rc, e);
-}
-
-void
-store_patience(struct store *s, double seconds)
-{
-    sqlite3_busy_timeout(s->db, (int)(seconds * 1000));
 }
 
 int
