@@ -141,6 +141,8 @@ enqueue(const struct hyper *h)
 struct steering {
     int stop_at, calls, epochs, last_epoch;
     enum runner_order verdict;
+    double every;    /* seconds between checkpoints; 0: as usual */
+    int checkpoints; /* `last` ones */
 };
 
 static enum runner_order
@@ -161,12 +163,13 @@ on_epoch(const struct epoch_report *r, void *arg)
     ck_assert_int_eq(r->metrics->epoch, s->last_epoch + 1);
     s->last_epoch = r->metrics->epoch;
     s->epochs++;
+    s->checkpoints += r->last != NULL;
 }
 
 static int
 run(int64_t id, struct steering *s, struct err *e)
 {
-    const struct runner_hooks hooks = {on_batch, on_epoch, s};
+    const struct runner_hooks hooks = {on_batch, on_epoch, s, s->every};
     struct runner_engine g;
     int64_t claimed;
     int rc = runner_engine_init(&g, 2, e);
@@ -217,6 +220,19 @@ START_TEST(finishes)
     /* A finished run is not trained again. */
     ck_assert_int_eq(run(id, &s, NULL), ERR_FAIL);
     sql_is("finished", "SELECT status FROM run");
+}
+END_TEST
+
+START_TEST(checkpoints_as_often_as_asked)
+{
+    struct steering every_epoch = {.every = 1e-9}, seldom = {.every = 3600};
+    struct hyper h;
+
+    configure(&h);
+    runs(enqueue(&h), &every_epoch);
+    ck_assert_int_eq(every_epoch.checkpoints, 4);
+    runs(enqueue(&h), &seldom);
+    ck_assert_int_eq(seldom.checkpoints, 1);
 }
 END_TEST
 
@@ -549,6 +565,7 @@ main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, finishes);
+    tcase_add_test(tc, checkpoints_as_often_as_asked);
     tcase_add_test(tc, best_epoch_is_the_result);
     tcase_add_test(tc, stops_at_once);
     tcase_add_test(tc, stops_before_anything);

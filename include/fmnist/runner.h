@@ -52,7 +52,12 @@ struct runner_hooks {
     /* After its rows are written, once for each epoch that is new. */
     void (*epoch)(const struct epoch_report *r, void *arg);
     void *arg;
+    double checkpoint_every; /* seconds; 0: RUNNER_CHECKPOINT_SECONDS */
 };
+
+/* Between `last` checkpoints, at least: every epoch of a slow run has one, and
+ * a fast one loses at most so much when its process is killed. */
+#define RUNNER_CHECKPOINT_SECONDS 5.0
 
 /*
  * Trains run `id`, which the worker of s has claimed, on d, and records

@@ -60,7 +60,8 @@ struct worker_options {
     int threads;      /* for each run, unless the run asks for fewer */
     int drain;        /* end when nothing is left in the queue */
     double idle_exit; /* end after so many seconds without work; < 0: never */
-    const char *log_file; /* for its row; NULL: none */
+    double checkpoint_every; /* seconds; 0: RUNNER_CHECKPOINT_SECONDS */
+    const char *log_file;    /* for its row; NULL: none */
     struct worker_leave *leave;
 
     /* For the user; each may be NULL.  From the training thread. */
@@ -100,8 +101,9 @@ struct worker_spawn {
     int pin;        /* each keeps to processors of its own */
     int drain;
     double idle_exit;
-    const char *log_file;  /* NULL: the caller's stderr */
-    const char *on_finish; /* NULL: what the settings say */
+    double checkpoint_every; /* 0: RUNNER_CHECKPOINT_SECONDS */
+    const char *log_file;    /* NULL: the caller's stderr */
+    const char *on_finish;   /* NULL: what the settings say */
     int quiet;
 };
 

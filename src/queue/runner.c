@@ -10,10 +10,6 @@
 #include "fmnist/split.h"
 #include "fmnist/sys.h"
 
-/* Seconds between `last` checkpoints: every epoch of a slow run has one, and a
- * fast one loses at most so much when its process is killed. */
-#define CHECKPOINT_SECONDS 5.0
-
 #ifdef __clang__
 #define COMPILER "clang " __clang_version__
 #else
@@ -224,9 +220,11 @@ static int
 on_due(int epoch, void *arg)
 {
     const struct job *j = arg;
+    double every = j->hooks ? j->hooks->checkpoint_every : 0;
 
     (void)epoch;
-    return sys_monotonic() - j->checkpoint_at >= CHECKPOINT_SECONDS;
+    return sys_monotonic() - j->checkpoint_at >=
+           (every > 0 ? every : RUNNER_CHECKPOINT_SECONDS);
 }
 
 /* From the started row to the end of training. */

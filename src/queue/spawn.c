@@ -16,7 +16,7 @@ enum { MAX_ARGS = 24 };
 struct args {
     char *v[MAX_ARGS];
     int n;
-    char threads[16], jobs[16], idle[32];
+    char threads[16], jobs[16], idle[32], every[32];
 };
 
 static void
@@ -62,6 +62,10 @@ arguments(struct args *a, const struct worker_spawn *o, int solo,
     if (o->idle_exit >= 0) {
         snprintf(a->idle, sizeof a->idle, "%.17g", o->idle_exit);
         add_pair(a, "--idle-exit", a->idle);
+    }
+    if (o->checkpoint_every > 0) {
+        snprintf(a->every, sizeof a->every, "%.17g", o->checkpoint_every);
+        add_pair(a, "--checkpoint-every", a->every);
     }
     if (log_file) {
         add_pair(a, "--log", log_file);

@@ -110,7 +110,8 @@ static int
 execute(struct worker_state *w, struct run *r, const struct dataset *d,
         struct err *fault)
 {
-    const struct runner_hooks hooks = {on_batch, on_epoch, w};
+    const struct runner_hooks hooks = {on_batch, on_epoch, w,
+                                       w->o->checkpoint_every};
     int rc;
 
     if (w->o->begins) {

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Kills, crowds and confuses the program, and counts what held.
+
+    torture.py [--short] [--seed N] [PHASE...]
+
+Without --short, `make check-torture`: a table for each phase and, at the end, the
+sum; it fails where anything was violated.  --short prints TAP, for `make
+check`.  A seed repeats the moments that were drawn, as far as the machine is as
+quick."""
+import argparse
+import importlib
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+PHASES = ["kill-worker", "kill-command", "stress", "log-size", "identity"]
+
+
+def run_phase(name, seed, long):
+    module = importlib.import_module(name.replace("-", "_"))
+    began = time.monotonic()
+    report = module.phase(f"{seed} {name}", long)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def tap(names, seed):
+    print(f"1..{len(names)}\n# seed {seed}", flush=True)
+    for i, name in enumerate(names, 1):
+        r = run_phase(name, seed, False)
+        print(f"{'not ' if r.faults else ''}ok {i} - {name}, "
+              f"{r.checks} checks in {r.seconds:.0f} s")
+        for line in r.lines() + [f"VIOLATED: {f}" for f in r.faults]:
+            print("#", line)
+        sys.stdout.flush()
+    return 0
+
+
+def table(names, seed):
+    passed = failed = 0
+    print(f"seed {seed}", flush=True)
+    for name in names:
+        r = run_phase(name, seed, True)
+        print(f"\n{name} ({r.seconds:.0f} s)")
+        for line in r.lines() + [f"VIOLATED: {f}" for f in r.faults]:
+            print("   ", line)
+        print(f"    {r.checks} checks, {len(r.faults)} violated", flush=True)
+        passed += r.checks - len(r.faults)
+        failed += len(r.faults)
+    print(f"\n{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--short", action="store_true")
+    p.add_argument("--seed", default="")
+    p.add_argument("phases", nargs="*", metavar="PHASE")
+    o = p.parse_args()
+    unknown = set(o.phases) - set(PHASES)
+    if unknown:
+        p.error(f"phases are {' '.join(PHASES)}, not {' '.join(unknown)}")
+    seed = o.seed or str(int.from_bytes(os.urandom(4), "big"))
+    return (tap if o.short else table)(o.phases or PHASES, seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
