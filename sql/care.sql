@@ -75,17 +75,26 @@ SELECT 'table ' || "table" || coalesce(', row ' || rowid, '') ||
        ': refers to a row of ' || parent || ' that does not exist'
 FROM pragma_foreign_key_check;
 
+-- What the program looks at itself.
+
+-- name: check_runs
+SELECT id FROM run ORDER BY id;
+
+-- Of one run.
+
 -- name: check_model
 SELECT 'run ' || id || ': model is ' || model || ', but its spec says otherwise'
 FROM run
-WHERE model <> CASE WHEN ' ' || spec LIKE '% conv %' THEN 'cnn' ELSE 'ann' END;
+WHERE id = :id
+  AND model <> CASE WHEN ' ' || spec LIKE '% conv %' THEN 'cnn' ELSE 'ann' END;
 
 -- name: check_epochs
 SELECT 'run ' || id || ': epochs_done is ' || epochs_done || ', the table has ' ||
        n || ' epochs up to ' || newest
 FROM (SELECT r.id, r.epochs_done, count(e.epoch) AS n,
              coalesce(max(e.epoch), 0) AS newest
-      FROM run AS r LEFT JOIN epoch AS e ON e.run_id = r.id GROUP BY r.id)
+      FROM run AS r LEFT JOIN epoch AS e ON e.run_id = r.id
+      WHERE r.id = :id GROUP BY r.id)
 WHERE epochs_done <> n OR epochs_done <> newest;
 
 -- name: check_result
@@ -97,7 +106,7 @@ FROM (SELECT r.id, r.result_epoch,
                         WHERE e.run_id = r.id AND e.val_loss IS NOT NULL
                         ORDER BY e.val_loss, e.epoch LIMIT 1)
                   ELSE nullif(r.epochs_done, 0) END AS should
-      FROM run AS r)
+      FROM run AS r WHERE r.id = :id)
 WHERE result_epoch IS NOT should;
 
 -- name: check_metrics
@@ -107,19 +116,21 @@ FROM run AS r LEFT JOIN epoch AS e
     ON e.run_id = r.id
    AND e.epoch = CASE WHEN r.status = 'running' THEN r.epochs_done
                       ELSE r.result_epoch END
-WHERE r.train_loss IS NOT e.train_loss OR r.train_acc IS NOT e.train_acc
-   OR r.val_loss IS NOT e.val_loss OR r.val_acc IS NOT e.val_acc
-   OR r.test_loss IS NOT e.test_loss OR r.test_acc IS NOT e.test_acc;
+WHERE r.id = :id
+  AND (r.train_loss IS NOT e.train_loss OR r.train_acc IS NOT e.train_acc
+       OR r.val_loss IS NOT e.val_loss OR r.val_acc IS NOT e.val_acc
+       OR r.test_loss IS NOT e.test_loss OR r.test_acc IS NOT e.test_acc);
 
 -- name: check_peak
 SELECT 'run ' || r.id || ': peak_test_acc or peak_epoch is wrong'
 FROM run AS r
-WHERE r.peak_test_acc IS NOT (SELECT max(e.test_acc) FROM epoch AS e
-                              WHERE e.run_id = r.id)
-   OR r.peak_test_acc IS NOT NULL
-  AND r.peak_epoch IS NOT (SELECT e.epoch FROM epoch AS e
-                           WHERE e.run_id = r.id AND e.test_acc IS NOT NULL
-                           ORDER BY e.test_acc DESC, e.epoch LIMIT 1);
+WHERE r.id = :id
+  AND (r.peak_test_acc IS NOT (SELECT max(e.test_acc) FROM epoch AS e
+                               WHERE e.run_id = r.id)
+       OR r.peak_test_acc IS NOT NULL
+      AND r.peak_epoch IS NOT (SELECT e.epoch FROM epoch AS e
+                               WHERE e.run_id = r.id AND e.test_acc IS NOT NULL
+                               ORDER BY e.test_acc DESC, e.epoch LIMIT 1));
 
 -- Sums of the same numbers may differ in the last digits between versions of
 -- SQLite.
@@ -128,7 +139,8 @@ SELECT 'run ' || id || ': seconds or samples_per_second is wrong'
 FROM (SELECT r.id, r.seconds AS s, r.samples_per_second AS v,
              sum(e.seconds) AS s2,
              count(e.samples_per_second) / sum(1 / e.samples_per_second) AS v2
-      FROM run AS r LEFT JOIN epoch AS e ON e.run_id = r.id GROUP BY r.id)
+      FROM run AS r LEFT JOIN epoch AS e ON e.run_id = r.id
+      WHERE r.id = :id GROUP BY r.id)
 WHERE (s IS NULL) <> (s2 IS NULL) OR abs(s - s2) > 1e-9 * s2
    OR (v IS NULL) <> (v2 IS NULL) OR abs(v - v2) > 1e-9 * v2;
 
@@ -142,7 +154,8 @@ FROM (SELECT e.run_id, e.epoch, e.test_acc,
                  AS hits
       FROM epoch AS e LEFT JOIN confusion AS c
           ON c.run_id = e.run_id AND c.epoch = e.epoch
-      GROUP BY e.run_id, e.epoch)
+      WHERE e.run_id = :id
+      GROUP BY e.epoch)
 WHERE test_acc IS NOT 1.0 * hits / nullif(n, 0);
 
 -- name: check_predictions
@@ -151,34 +164,36 @@ SELECT 'run ' || id || ': ' || n || ' predictions, ' || hits || ' right, but ' |
 FROM (SELECT r.id, r.test_acc, count(p.image) AS n,
              coalesce(sum(p.truth = p.predicted), 0) AS hits
       FROM run AS r LEFT JOIN prediction AS p ON p.run_id = r.id
-      WHERE r.status IN ('finished', 'stopped') AND r.epochs_done > 0
+      WHERE r.id = :id
+        AND r.status IN ('finished', 'stopped') AND r.epochs_done > 0
       GROUP BY r.id)
 WHERE test_acc IS NOT 1.0 * hits / nullif(n, 0);
 
 -- name: check_prediction_cells
-SELECT 'run ' || run_id || ': ' || n || ' predictions of ' || predicted ||
+SELECT 'run ' || :id || ': ' || n || ' predictions of ' || predicted ||
        ' for ' || truth || ', the confusion matrix has ' || m
-FROM (SELECT run_id, truth, predicted, sum(n) AS n, sum(m) AS m
-      FROM (SELECT run_id, truth, predicted, count(*) AS n, 0 AS m
-            FROM prediction GROUP BY run_id, truth, predicted
+FROM (SELECT truth, predicted, sum(n) AS n, sum(m) AS m
+      FROM (SELECT truth, predicted, count(*) AS n, 0 AS m
+            FROM prediction WHERE run_id = :id GROUP BY truth, predicted
             UNION ALL
-            SELECT c.run_id, c.truth, c.predicted, 0, c.count
+            SELECT c.truth, c.predicted, 0, c.count
             FROM run AS r
             JOIN confusion AS c ON c.run_id = r.id AND c.epoch = r.result_epoch
-            WHERE EXISTS (SELECT 1 FROM prediction AS p
-                          WHERE p.run_id = r.id))
-      GROUP BY run_id, truth, predicted)
+            WHERE r.id = :id AND EXISTS (SELECT 1 FROM prediction AS p
+                                         WHERE p.run_id = r.id))
+      GROUP BY truth, predicted)
 WHERE n <> m;
 
 -- name: check_confidence
 SELECT 'run ' || run_id || ', image ' || image ||
        ': confidence and probabilities disagree'
 FROM prediction
-WHERE confidence IS NOT CASE predicted
-          WHEN 0 THEN p0 WHEN 1 THEN p1 WHEN 2 THEN p2 WHEN 3 THEN p3
-          WHEN 4 THEN p4 WHEN 5 THEN p5 WHEN 6 THEN p6 WHEN 7 THEN p7
-          WHEN 8 THEN p8 ELSE p9 END
-   OR abs(p0 + p1 + p2 + p3 + p4 + p5 + p6 + p7 + p8 + p9 - 1) > 1e-4;
+WHERE run_id = :id
+  AND (confidence IS NOT CASE predicted
+           WHEN 0 THEN p0 WHEN 1 THEN p1 WHEN 2 THEN p2 WHEN 3 THEN p3
+           WHEN 4 THEN p4 WHEN 5 THEN p5 WHEN 6 THEN p6 WHEN 7 THEN p7
+           WHEN 8 THEN p8 ELSE p9 END
+       OR abs(p0 + p1 + p2 + p3 + p4 + p5 + p6 + p7 + p8 + p9 - 1) > 1e-4);
 
 -- name: check_labels
 SELECT 'run ' || p.run_id || ', image ' || p.image || ': truth is ' || p.truth ||
@@ -186,12 +201,7 @@ SELECT 'run ' || p.run_id || ', image ' || p.image || ': truth is ' || p.truth |
 FROM prediction AS p
 JOIN run AS r ON r.id = p.run_id
 JOIN image AS i ON i.dataset_id = r.dataset_id AND i.image = p.image
-WHERE p.truth <> i.label;
-
--- name: check_images
-SELECT 'data set ' || d.id || ': image ' || i.image || ' of ' || d.n_images
-FROM dataset AS d JOIN image AS i ON i.dataset_id = d.id
-WHERE i.image >= d.n_images;
+WHERE p.run_id = :id AND p.truth <> i.label;
 
 -- name: check_epoch_predictions
 SELECT 'run ' || p.run_id || ', epoch ' || p.epoch || ': ' ||
@@ -199,7 +209,8 @@ SELECT 'run ' || p.run_id || ', epoch ' || p.epoch || ': ' ||
        (SELECT coalesce(sum(c.count), 0) FROM confusion AS c
         WHERE c.run_id = p.run_id AND c.epoch = p.epoch)
 FROM epoch_prediction AS p
-WHERE length(p.predicted) <>
+WHERE p.run_id = :id
+  AND length(p.predicted) <>
       (SELECT coalesce(sum(c.count), 0) FROM confusion AS c
        WHERE c.run_id = p.run_id AND c.epoch = p.epoch);
 
@@ -208,26 +219,23 @@ SELECT 'run ' || r.id || ': checkpoint "' || c.kind || '" of epoch ' || c.epoch 
        ' does not fit the run (epochs_done ' || r.epochs_done ||
        ', result_epoch ' || coalesce(r.result_epoch, 'unset') || ')'
 FROM checkpoint AS c JOIN run AS r ON r.id = c.run_id
-WHERE c.epoch > r.epochs_done
-   OR (c.kind = 'best' AND (r.result_epoch IS NULL OR c.epoch > r.result_epoch
-                            OR (c.epoch <> r.result_epoch
-                                AND r.status IN ('finished', 'stopped'))))
-   OR (c.kind = 'last' AND c.epoch <> r.epochs_done
-       AND r.status IN ('finished', 'stopped'));
+WHERE c.run_id = :id
+  AND (c.epoch > r.epochs_done
+       OR (c.kind = 'best'
+           AND (r.result_epoch IS NULL OR c.epoch > r.result_epoch
+                OR (c.epoch <> r.result_epoch
+                    AND r.status IN ('finished', 'stopped'))))
+       OR (c.kind = 'last' AND c.epoch <> r.epochs_done
+           AND r.status IN ('finished', 'stopped')));
 
 -- name: check_no_checkpoint
 SELECT 'run ' || r.id || ': no checkpoint'
 FROM run AS r
-WHERE r.status IN ('finished', 'stopped') AND r.epochs_done > 0
+WHERE r.id = :id
+  AND r.status IN ('finished', 'stopped') AND r.epochs_done > 0
   AND NOT EXISTS (SELECT 1 FROM checkpoint AS c WHERE c.run_id = r.id);
 
 -- What the program looks at itself.
-
--- name: check_hashes
-SELECT run_id, kind FROM checkpoint ORDER BY run_id, kind;
-
--- name: check_runs_predicted
-SELECT DISTINCT run_id FROM prediction;
 
 -- name: check_truths
 SELECT truth, predicted FROM prediction WHERE run_id = :id ORDER BY image;
@@ -236,6 +244,13 @@ SELECT truth, predicted FROM prediction WHERE run_id = :id ORDER BY image;
 SELECT p.epoch, p.predicted, p.epoch IS r.result_epoch
 FROM epoch_prediction AS p JOIN run AS r ON r.id = p.run_id
 WHERE p.run_id = :id ORDER BY p.epoch;
+
+-- Of the sets.
+
+-- name: check_images
+SELECT 'data set ' || d.id || ': image ' || i.image || ' of ' || d.n_images
+FROM dataset AS d JOIN image AS i ON i.dataset_id = d.id
+WHERE i.image >= d.n_images;
 
 -- name: check_whole_sets
 SELECT d.id, d.sha256, d.n_images FROM dataset AS d

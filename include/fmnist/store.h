@@ -257,8 +257,9 @@ int store_image(struct store *s, int64_t dataset_id, uint32_t image,
 /* Integrity check, foreign keys, and that every denormalised column, test_acc,
  * confusion trace and prediction rows of each run agree, and all hashes.
  * Reports each fault; *faults counts. */
-int store_check(struct store *s, void (*report)(const char *line, void *arg),
-                void *arg, int *faults, struct err *e) MUST_CHECK;
+typedef void (*fault_fn)(const char *line, void *arg);
+int store_check(struct store *s, fault_fn report, void *arg, int *faults,
+                struct err *e) MUST_CHECK;
 int store_vacuum(struct store *s, uint64_t *before, uint64_t *after,
                  struct err *e) MUST_CHECK;
 /* A consistent copy, atomically; refuses to overwrite unless `force`. */

@@ -12,7 +12,7 @@
 
 struct check {
     struct store *s;
-    void (*report)(const char *line, void *arg);
+    fault_fn report;
     void *arg;
     int faults;
 };
@@ -24,11 +24,11 @@ fault(struct check *c, const char *line)
     c->report(line, c->arg);
 }
 
-/* A statement whose rows are lines about faults.  A line is NULL where a value
- * in it is, in a column that the schema keeps free of them: the integrity check
- * has named that. */
+/* A statement whose rows are lines about faults, of one run or (0) of the file.
+ * A line is NULL where a value in it is, in a column that the schema keeps free
+ * of them: the integrity check has named that. */
 static int
-by_sql(struct check *c, enum sql id, struct err *e)
+by_sql(struct check *c, enum sql id, int64_t run, struct err *e)
 {
     const char *line;
     sqlite3_stmt *st;
@@ -36,6 +36,8 @@ by_sql(struct check *c, enum sql id, struct err *e)
 
     if (rc < 0)
         return rc;
+    if (run)
+        db_int(c->s, st, ":id", run);
     while ((rc = db_step(c->s, st, e)) > 0) {
         line = (const char *)sqlite3_column_text(st, 0);
         fault(c, line ? line : "a row lacks a value that it must have");
@@ -43,73 +45,25 @@ by_sql(struct check *c, enum sql id, struct err *e)
     return rc;
 }
 
-/* The run ids, or rows of a few values, that a statement gives: kept, so that
- * the walk over them holds no transaction. */
-struct keys {
-    struct key {
-        int64_t id;
-        char kind[8];
-    } * keys;
-    size_t n;
-};
-
-static int
-read_keys(struct store *s, enum sql id, struct keys *out, struct err *e)
-{
-    struct key *more;
-    sqlite3_stmt *st;
-    int rc = db_stmt(s, id, &st, e);
-
-    memset(out, 0, sizeof(*out));
-    while (rc == 0 && (rc = db_step(s, st, e)) > 0) {
-        more = mem_resize(out->keys, out->n + 1, sizeof(*more));
-        if (!more) {
-            rc = err_nomem(e, "a list of runs", (out->n + 1) * sizeof(*more));
-            break;
-        }
-        out->keys = more;
-        more[out->n].id = sqlite3_column_int64(st, 0);
-        if (sqlite3_column_count(st) > 1)
-            db_column_text(st, 1, more[out->n].kind, sizeof(more->kind));
-        out->n++;
-        rc = 0;
-    }
-    if (st)
-        db_done(st);
-    if (rc < 0) {
-        mem_free(out->keys);
-        memset(out, 0, sizeof(*out));
-    }
-    return rc;
-}
-
 /* ---- checkpoints --------------------------------------------------------- */
 
 static int
-check_hashes(struct check *c, struct err *e)
+check_hash(struct check *c, int64_t id, const char *kind, struct err *e)
 {
     struct checkpoint k;
     struct err why = {0};
-    struct keys all;
-    size_t i;
-    int rc = read_keys(c->s, SQL_CHECK_HASHES, &all, e);
+    int rc = store_checkpoint(c->s, id, kind, &k, &why);
 
-    if (rc < 0)
-        return rc;
-    for (i = 0; rc == 0 && i < all.n; i++) {
-        rc = store_checkpoint(c->s, all.keys[i].id, all.keys[i].kind, &k, &why);
-        if (rc == 0) {
-            checkpoint_release(&k);
-        } else if (rc == ERR_FAIL) {
-            fault(c, why.msg);
-            rc = 0;
-        } else if (rc == ERR_NOTFOUND) {
-            rc = 0; /* deleted meanwhile */
-        } else if (e) {
-            *e = why;
-        }
+    if (rc == 0) {
+        checkpoint_release(&k);
+    } else if (rc == ERR_FAIL) {
+        fault(c, why.msg);
+        rc = 0;
+    } else if (rc == ERR_NOTFOUND) {
+        rc = 0;
+    } else if (e) {
+        *e = why;
     }
-    mem_free(all.keys);
     return rc;
 }
 
@@ -182,9 +136,9 @@ same_matrix(struct check *c, int64_t id, int epoch, const uint8_t *p, size_t n,
     return rc == ERR_NOTFOUND ? 0 : rc;
 }
 
+/* Of runs that have predictions. */
 static int
-check_run_predicted(struct check *c, int64_t id, struct truths *t,
-                    struct err *e)
+check_predicted(struct check *c, int64_t id, struct truths *t, struct err *e)
 {
     const uint8_t *p;
     sqlite3_stmt *st;
@@ -193,8 +147,9 @@ check_run_predicted(struct check *c, int64_t id, struct truths *t,
     int epoch, same;
     int rc = read_truths(c->s, id, t, e);
 
-    if (rc == 0)
-        rc = db_stmt(c->s, SQL_CHECK_PREDICTED, &st, e);
+    if (rc < 0 || t->n == 0)
+        return rc;
+    rc = db_stmt(c->s, SQL_CHECK_PREDICTED, &st, e);
     if (rc < 0)
         return rc;
     db_int(c->s, st, ":id", id);
@@ -218,27 +173,76 @@ check_run_predicted(struct check *c, int64_t id, struct truths *t,
     return rc;
 }
 
+/* ---- a run --------------------------------------------------------------- */
+
 static int
-check_predicted(struct check *c, struct err *e)
+check_run(struct check *c, int64_t id, struct truths *t, struct err *e)
+{
+    static const enum sql BY_SQL[] = {
+        SQL_CHECK_MODEL,
+        SQL_CHECK_EPOCHS,
+        SQL_CHECK_RESULT,
+        SQL_CHECK_METRICS,
+        SQL_CHECK_PEAK,
+        SQL_CHECK_TIMES,
+        SQL_CHECK_CONFUSION,
+        SQL_CHECK_PREDICTIONS,
+        SQL_CHECK_PREDICTION_CELLS,
+        SQL_CHECK_CONFIDENCE,
+        SQL_CHECK_LABELS,
+        SQL_CHECK_EPOCH_PREDICTIONS,
+        SQL_CHECK_CHECKPOINTS,
+        SQL_CHECK_NO_CHECKPOINT,
+    };
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; rc == 0 && i < sizeof(BY_SQL) / sizeof(BY_SQL[0]); i++)
+        rc = by_sql(c, BY_SQL[i], id, e);
+    if (rc == 0)
+        rc = check_predicted(c, id, t, e);
+    return rc;
+}
+
+int
+db_check_run(struct store *s, int64_t id, fault_fn report, void *arg,
+             struct err *e)
+{
+    struct check c = {s, report, arg, 0};
+    struct truths t = {0};
+    int rc = check_run(&c, id, &t, e);
+
+    mem_free(t.truth);
+    mem_free(t.predicted);
+    return rc;
+}
+
+/* Each as of one moment. */
+static int
+check_runs(struct check *c, struct err *e)
 {
     struct truths t = {0};
-    struct keys all;
+    struct run_ids all;
     size_t i;
-    int rc = read_keys(c->s, SQL_CHECK_RUNS_PREDICTED, &all, e);
+    int rc = rows_ids(c->s, SQL_CHECK_RUNS, &all, e);
 
     if (rc < 0)
         return rc;
     for (i = 0; rc == 0 && i < all.n; i++) {
         rc = db_exec(c->s, SQL_READ_BEGIN, e);
         if (rc == 0)
-            rc = check_run_predicted(c, all.keys[i].id, &t, e);
+            rc = check_run(c, all.ids[i], &t, e);
         if (!sqlite3_get_autocommit(c->s->db) &&
             db_exec(c->s, SQL_ROLLBACK, rc < 0 ? NULL : e) < 0 && rc == 0)
             rc = ERR_FAIL;
+        if (rc == 0)
+            rc = check_hash(c, all.ids[i], "last", e);
+        if (rc == 0)
+            rc = check_hash(c, all.ids[i], "best", e);
     }
     mem_free(t.truth);
     mem_free(t.predicted);
-    mem_free(all.keys);
+    mem_free(all.ids);
     return rc;
 }
 
@@ -303,49 +307,32 @@ check_set(struct check *c, int64_t id, struct err *e)
 static int
 check_sets(struct check *c, struct err *e)
 {
-    struct keys all;
+    struct run_ids all;
     size_t i;
-    int rc = read_keys(c->s, SQL_CHECK_WHOLE_SETS, &all, e);
+    int rc = rows_ids(c->s, SQL_CHECK_WHOLE_SETS, &all, e);
 
+    if (rc < 0)
+        return rc;
     for (i = 0; rc == 0 && i < all.n; i++)
-        rc = check_set(c, all.keys[i].id, e);
-    mem_free(all.keys);
+        rc = check_set(c, all.ids[i], e);
+    mem_free(all.ids);
     return rc;
 }
 
 int
-store_check(struct store *s, void (*report)(const char *line, void *arg),
-            void *arg, int *faults, struct err *e)
+store_check(struct store *s, fault_fn report, void *arg, int *faults,
+            struct err *e)
 {
-    static const enum sql BY_SQL[] = {
-        SQL_CHECK_INTEGRITY,
-        SQL_CHECK_REFERENCES,
-        SQL_CHECK_MODEL,
-        SQL_CHECK_EPOCHS,
-        SQL_CHECK_RESULT,
-        SQL_CHECK_METRICS,
-        SQL_CHECK_PEAK,
-        SQL_CHECK_TIMES,
-        SQL_CHECK_CONFUSION,
-        SQL_CHECK_PREDICTIONS,
-        SQL_CHECK_PREDICTION_CELLS,
-        SQL_CHECK_CONFIDENCE,
-        SQL_CHECK_LABELS,
-        SQL_CHECK_IMAGES,
-        SQL_CHECK_EPOCH_PREDICTIONS,
-        SQL_CHECK_CHECKPOINTS,
-        SQL_CHECK_NO_CHECKPOINT,
-    };
+    static const enum sql OF_FILE[] = {SQL_CHECK_INTEGRITY,
+                                       SQL_CHECK_REFERENCES, SQL_CHECK_IMAGES};
     struct check c = {s, report, arg, 0};
     size_t i;
     int rc = 0;
 
-    for (i = 0; rc == 0 && i < sizeof(BY_SQL) / sizeof(BY_SQL[0]); i++)
-        rc = by_sql(&c, BY_SQL[i], e);
+    for (i = 0; rc == 0 && i < sizeof(OF_FILE) / sizeof(OF_FILE[0]); i++)
+        rc = by_sql(&c, OF_FILE[i], 0, e);
     if (rc == 0)
-        rc = check_hashes(&c, e);
-    if (rc == 0)
-        rc = check_predicted(&c, e);
+        rc = check_runs(&c, e);
     if (rc == 0)
         rc = check_sets(&c, e);
     *faults = c.faults;

@@ -143,5 +143,18 @@ int db_append_id(struct run_ids *out, int64_t id, struct err *e) MUST_CHECK;
  * printed. */
 int rows_deliver(struct store *s, sqlite3_stmt *st, row_fn fn, void *arg,
                  struct err *e) MUST_CHECK;
+/* Appends to a list that the caller owns (mem_free ids). */
+int rows_add_id(struct run_ids *ids, int64_t id, struct err *e) MUST_CHECK;
+/* The ids that a statement without parameters gives: for a walk over them that
+ * holds no transaction. */
+int rows_ids(struct store *s, enum sql id, struct run_ids *out,
+             struct err *e) MUST_CHECK;
+
+/* ---- check.c ---- */
+
+/* What store_check looks at in one run, except the hashes of its checkpoints.
+ * In a transaction of the caller's, if it is to be of one moment. */
+int db_check_run(struct store *s, int64_t id, fault_fn report, void *arg,
+                 struct err *e) MUST_CHECK;
 
 #endif

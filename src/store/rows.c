@@ -167,3 +167,42 @@ rows_deliver(struct store *s, sqlite3_stmt *st, row_fn fn, void *arg,
     release(&r);
     return rc;
 }
+
+int
+rows_add_id(struct run_ids *ids, int64_t id, struct err *e)
+{
+    size_t cap = ids->cap ? 2 * ids->cap : 64;
+    int64_t *more = ids->ids;
+
+    if (ids->n == ids->cap) {
+        more = mem_resize(more, cap, sizeof(*more));
+        if (!more)
+            return err_nomem(e, "a list of ids", cap * sizeof(*more));
+        ids->ids = more;
+        ids->cap = cap;
+    }
+    more[ids->n++] = id;
+    return 0;
+}
+
+int
+rows_ids(struct store *s, enum sql id, struct run_ids *out, struct err *e)
+{
+    sqlite3_stmt *st;
+    int rc = db_stmt(s, id, &st, e);
+
+    memset(out, 0, sizeof(*out));
+    if (rc < 0)
+        return rc;
+    while ((rc = db_step(s, st, e)) > 0) {
+        rc = rows_add_id(out, sqlite3_column_int64(st, 0), e);
+        if (rc < 0)
+            break;
+    }
+    db_done(st);
+    if (rc < 0) {
+        mem_free(out->ids);
+        memset(out, 0, sizeof(*out));
+    }
+    return rc;
+}
