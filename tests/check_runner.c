@@ -398,10 +398,9 @@ START_TEST(diverged_runs_keep_their_epochs)
     ck_assert_int_eq(
         hyper_set(&h, hyper_field("spec"), "dense 16 dense 16 dense 10", NULL),
         0);
-    h.lr = 1e-4;
-    h.schedule = SCHED_STEP;
-    h.step_size = 1;
-    h.gamma = 1e10;
+    h.lr = 3;
+    h.epochs = 12;
+    h.warmup = 11;
     ck_assert_int_eq(run(enqueue(&h), &s, &e), ERR_DIVERGED);
     ck_assert_int_ge(s.epochs, 1);
     sql_is("failed", "SELECT status FROM run");

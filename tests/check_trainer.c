@@ -196,10 +196,9 @@ START_TEST(diverges_late)
     struct record c = {0};
 
     configure(&h, DEEP);
-    h.lr = 1e-4;
-    h.schedule = SCHED_STEP;
-    h.step_size = 1;
-    h.gamma = 1e10;
+    h.lr = 3;
+    h.epochs = 12;
+    h.warmup = 11;
     c.due_every = 100;
     ck_assert_int_eq(train(&h, 1, NULL, 0, &c), ERR_DIVERGED);
     ck_assert_int_ge(c.result.epochs_done, 1);
@@ -304,6 +303,31 @@ START_TEST(sizes)
 }
 END_TEST
 
+/* A row that was changed by hand can hold anything: a step of no epochs was a
+ * division by zero. */
+START_TEST(values_refused)
+{
+    struct record c = {0};
+    struct hyper h;
+
+    configure(&h, ANN);
+    h.schedule = SCHED_STEP;
+    h.step_size = 0;
+    ck_assert_int_eq(train(&h, 1, NULL, 0, &c), ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(c.e.msg, "--step-size"));
+    configure(&h, ANN);
+    h.epochs = 1LL << 40;
+    ck_assert_int_eq(train(&h, 1, NULL, 0, &c), ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(c.e.msg, "--epochs"));
+    configure(&h, ANN);
+    h.batch_size = 0;
+    ck_assert_int_eq(train(&h, 1, NULL, 0, &c), ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(c.e.msg, "--batch-size"));
+    ck_assert_int_eq(c.batches, 0);
+    record_release(&c);
+}
+END_TEST
+
 /* Every allocation of a run fails once: an error, no leak, no crash. */
 START_TEST(memory_failures)
 {
@@ -378,6 +402,7 @@ main(void)
     tcase_add_test(tc, predicts_with_stored_weights);
     tcase_add_test(tc, hook_errors_end_the_run);
     tcase_add_test(tc, sizes);
+    tcase_add_test(tc, values_refused);
     tcase_add_test(tc, memory_failures);
     tcase_add_test(tc, paces);
     suite_add_tcase(s, tc);

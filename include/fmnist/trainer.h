@@ -130,7 +130,9 @@ int trainer_run(const struct hyper *h, const struct dataset *d,
                 struct err *e) MUST_CHECK;
 void trainer_result_release(struct trainer_result *r);
 
-/* What trainer_run would refuse about sizes, before a row is written. */
+/* What trainer_run would refuse, before a row is written: values that
+ * hyper_check refuses, as a database that was changed by hand may have them,
+ * and sizes. */
 int trainer_check(const struct hyper *h, const struct split *s,
                   struct err *e) MUST_CHECK;
 

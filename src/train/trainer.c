@@ -394,8 +394,13 @@ int
 trainer_check(const struct hyper *h, const struct split *s, struct err *e)
 {
     uint32_t n = s->n[PART_TRAIN];
+    struct hyper settled = *h;
+    int rc = hyper_check(&settled, e);
 
-    if (h->batch_size < 1 || h->batch_size > n) {
+    if (rc < 0) {
+        return rc;
+    }
+    if (h->batch_size > n) {
         return err_set(e, ERR_USAGE,
                        "--batch-size: %lld is more than the %u images of the "
                        "training part",
