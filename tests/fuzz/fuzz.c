@@ -16,12 +16,28 @@
 
 static char folder[200];
 
+static void
+remove_folder(void)
+{
+    DIR *d = opendir(folder);
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d)))
+        if (entry->d_name[0] != '.')
+            unlinkat(dirfd(d), entry->d_name, 0);
+    if (d)
+        closedir(d);
+    rmdir(folder);
+}
+
 void
 fuzz_must(int holds, const char *what, const char *file, int line)
 {
     if (holds)
         return;
     fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+    if (folder[0])
+        remove_folder();
     abort();
 }
 
@@ -109,13 +125,6 @@ fuzz_file(const void *p, size_t n)
     }
     put(fd, p, n);
     return path;
-}
-
-static void
-remove_folder(void)
-{
-    fuzz_clear();
-    rmdir(folder);
 }
 
 const char *

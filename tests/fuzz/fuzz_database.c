@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,36 +16,45 @@
 
 enum { MAX_FILE = 8 << 20 };
 
-/* Triggers in a file, -1 where SQLite cannot tell. */
 static int
-triggers(const char *path)
+take_count(const struct row *r, void *arg, struct err *e)
 {
-    sqlite3_stmt *st;
-    sqlite3 *db;
-    int rc, n = -1;
-
-    MUST(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK);
-    rc = sqlite3_prepare_v2(
-        db, "SELECT count(*) FROM sqlite_schema WHERE type LIKE 'trigger'", -1,
-        &st, NULL);
-    if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
-        n = sqlite3_column_int(st, 0);
-    sqlite3_finalize(st);
-    sqlite3_close(db);
-    return n;
+    (void)e;
+    if (r->cells)
+        *(int64_t *)arg = r->cells[0].i;
+    return 0;
 }
 
-/* How many triggers the program's own schema has. */
-static int
+/* How many triggers a database has; negative where that cannot be told. */
+static int64_t
+triggers(struct store *s)
+{
+    struct err e = {0};
+    int64_t n;
+    int rc = store_sql(s,
+                       "SELECT count(*) FROM sqlite_schema "
+                       "WHERE type LIKE 'trigger'",
+                       10, take_count, &n, &e);
+
+    return rc < 0 ? rc : n;
+}
+
+/* How many the program's own schema has. */
+static int64_t
 own_triggers(void)
 {
-    static int n;
+    static int64_t n;
+    struct err e = {0};
+    struct store *s;
+    uint8_t *lab;
     size_t size;
-    const uint8_t *lab = lab_database(&size);
 
     if (n == 0) {
+        lab = lab_database(&size);
         fuzz_write(fuzz_path("own.db"), lab, size);
-        n = triggers(fuzz_path("own.db"));
+        MUST(store_open(fuzz_path("own.db"), STORE_READ, &s, &e) == 0);
+        n = triggers(s);
+        store_close(s);
         MUST(n > 0);
     }
     return n;
@@ -76,17 +84,18 @@ open_and(enum store_mode mode, const char *path, void (*walk)(struct store *s))
 {
     struct store *s;
     struct err e = {0};
-    int n, rc = store_open(path, mode, &s, &e);
+    int rc = store_open(path, mode, &s, &e);
+    int64_t n;
 
     MUST((rc == 0) == (s != NULL));
     if (rc < 0) {
         fuzz_refused(rc, &e);
         return;
     }
+    n = triggers(s);
+    MUST(n < 0 || n == own_triggers());
     walk(s);
     store_close(s);
-    n = triggers(path);
-    MUST(n < 0 || n == own_triggers());
 }
 
 /* Reading changes nothing, where nothing beside the file is part of it. */

@@ -9,6 +9,11 @@
 /* A finished run with two epochs, a queued one, and one in the trash. */
 enum { LAB_RUNS = 3, LAB_PAGE = 1024 };
 
+struct dataset;
+
+/* The set of its runs, which is not to be freed. */
+const struct dataset *lab_set(void);
+
 /* The bytes of such a file, of small pages, in WAL mode; kept for ever.
  * Clears the folder of fuzz.h at the first call. */
 uint8_t *lab_database(size_t *n);

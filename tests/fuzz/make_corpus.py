@@ -223,8 +223,9 @@ HOSTILE = {
     "null-cells": "s UPDATE confusion SET count = NULL;"
                   " UPDATE epoch SET seconds = NULL, test_acc = NULL",
     "types": "s UPDATE run SET epochs = 'many', lr = x'00', name = 5,"
-             " batch_size = -1, epochs_done = 9e99",
-    "controls": "s UPDATE run SET name = char(27) || '[2J', note = char(7),"
+             " batch_size = -1, epochs_done = 9e99 WHERE id = 1",
+    "controls": "s UPDATE run SET name = char(27) || '[2J' WHERE id = 1;"
+                " UPDATE run SET note = char(7),"
                 " error = char(155), host = x'ff80'",
     "negative": "s UPDATE prediction SET truth = -3, predicted = 300",
     "long": "s UPDATE run SET spec = printf('%50000c', 'a'),"
@@ -235,9 +236,20 @@ HOSTILE = {
     "ids": "s UPDATE run SET id = -9223372036854775808 WHERE id = 1;"
            " UPDATE run SET dataset_id = 99",
     "quotes": "s UPDATE run SET name = '\"; DROP TABLE run; --',"
-              " created_at = '$(id)'",
+              " created_at = '$(id)' WHERE id = 1",
     "spec": "s UPDATE run SET spec = 'flatten dense 65536 dense 65536 dense 10'",
     "hyper": "s UPDATE run SET optimizer = 'none', schedule = 1, augment = 'x'",
+    "step": "s UPDATE run SET schedule = 'step', step_size = 0, gamma = 9e999",
+    "epochs": "s UPDATE run SET epochs = 9223372036854775807, lr = -1",
+    "batches": "s UPDATE run SET batch_size = 0, augment = 'shift:99+erase:-1'",
+    "parts": "s UPDATE run SET test_fraction = 9e99, val_fraction = -1",
+    "resume": "s INSERT INTO checkpoint SELECT 2, kind, epoch, sha256,"
+              " state_sha256, created_at, weights, state FROM checkpoint;"
+              " UPDATE run SET kernel = 'scalar', numerics = 1, epochs_done = 2"
+              " WHERE id = 2",
+    "worker": "s INSERT INTO worker VALUES (1, char(27), x'00', NULL, '', -1,"
+              " 0, -5, 'x', '', 2, -7, 9, 0, 9e999, 0, 0, 0, char(7), 0, 0)",
+    "running": "s UPDATE run SET status = 'running', request = 'x'",
     "trigger": "s CREATE TRIGGER t AFTER UPDATE ON run BEGIN DELETE FROM run;"
                " END",
     "temp": "s CREATE VIEW v AS SELECT load_extension('x')",

@@ -10,12 +10,14 @@
 #include "fmnist/filter.h"
 #include "fmnist/kern.h"
 #include "fmnist/mem.h"
+#include "fmnist/runner.h"
+#include "fmnist/worker.h"
 #include "fuzz.h"
 
 enum { MAX_ROWS = 500, MAX_RUNS = 6, MAX_BUILT = 20000 };
 
-static void
-result(int rc, const struct err *e)
+void
+walk_result(int rc, const struct err *e)
 {
     if (rc < 0)
         fuzz_refused(rc, e);
@@ -67,7 +69,7 @@ list(struct store *s, const char *filter, struct ids *out)
     q.where = f.where;
     q.binds = f.binds;
     q.n_binds = f.n_binds;
-    result(store_runs(s, &q, on_row, out, &e), &e);
+    walk_result(store_runs(s, &q, on_row, out, &e), &e);
     filter_release(&f);
 }
 
@@ -77,7 +79,7 @@ select_all(struct store *s, const char *sql)
     struct ids ids = {0};
     struct err e = {0};
 
-    result(store_sql(s, sql, 10, on_row, &ids, &e), &e);
+    walk_result(store_sql(s, sql, 10, on_row, &ids, &e), &e);
 }
 
 static void
@@ -87,7 +89,7 @@ resolve(struct store *s, const char *word)
     struct err e = {0};
     int rc = store_run_resolve(s, word, &ids, &e);
 
-    result(rc, &e);
+    walk_result(rc, &e);
     MUST(rc < 0 || ids.n > 0);
     mem_free(ids.ids);
 }
@@ -102,30 +104,35 @@ predictions(struct store *s, int64_t id)
     int rc = store_predictions(s, id, &p, &e);
     uint32_t i;
 
-    result(rc, &e);
+    walk_result(rc, &e);
     for (i = 0; rc == 0 && i < p.n; i++)
         MUST(p.truth[i] < N_CLASSES && p.predicted[i] < N_CLASSES);
     if (rc == 0)
         predictions_release(&p);
 }
 
-/* What `predict` does with a run's weights, where the model is small. */
+int
+walk_is_small(const struct run *r)
+{
+    struct spec spec;
+
+    return spec_parse(r->h.spec, &spec, NULL) < 0 ||
+           (spec_parameters(&spec) <= MAX_BUILT &&
+            spec_flops_train(&spec) <= 100.0 * MAX_BUILT);
+}
+
+/* What `predict` does with a run's weights. */
 static void
 predict(const struct run *r, const struct checkpoint *c)
 {
     static uint8_t pixels[IMAGE_PIXELS];
     const struct dataset d = {.n = 1, .pixels = pixels};
     struct predictions p;
-    struct spec spec;
     struct err e = {0};
-    int rc = spec_parse(r->h.spec, &spec, &e);
+    int rc = trainer_predict(r->h.spec, c->weights, c->weights_size, &d, NULL,
+                             1, &kern_scalar, 1, &p, &e);
 
-    if (rc == 0 && (spec_parameters(&spec) > MAX_BUILT ||
-                    spec_flops_forward(&spec) > 100.0 * MAX_BUILT))
-        return;
-    rc = trainer_predict(r->h.spec, c->weights, c->weights_size, &d, NULL, 1,
-                         &kern_scalar, 1, &p, &e);
-    result(rc, &e);
+    walk_result(rc, &e);
     if (rc == 0) {
         MUST(p.predicted[0] < N_CLASSES);
         predictions_release(&p);
@@ -139,9 +146,10 @@ checkpoint(struct store *s, const struct run *r, const char *kind)
     struct err e = {0};
     int rc = store_checkpoint(s, r->id, kind, &c, &e);
 
-    result(rc, &e);
+    walk_result(rc, &e);
     if (rc == 0) {
-        predict(r, &c);
+        if (walk_is_small(r))
+            predict(r, &c);
         checkpoint_release(&c);
     }
 }
@@ -160,7 +168,7 @@ describe(const struct run *r)
     hyper_command(&h, &b);
     MUST(!str_failed(&b));
     str_release(&b);
-    result(hyper_check(&h, &e), &e);
+    walk_result(hyper_check(&h, &e), &e);
 }
 
 static void
@@ -171,7 +179,7 @@ one_run(struct store *s, int64_t id)
     struct err e = {0};
     int what, epoch, rc = store_run_get(s, id, &r, &e);
 
-    result(rc, &e);
+    walk_result(rc, &e);
     if (rc == 0) {
         MUST(memchr(r.name, '\0', sizeof(r.name)));
         describe(&r);
@@ -181,11 +189,11 @@ one_run(struct store *s, int64_t id)
     for (what = RUN_EPOCHS; what <= RUN_PREDICTIONS; what++) {
         struct ids ids = {0};
 
-        result(store_run_rows(s, id, (enum run_rows)what, on_row, &ids, &e),
-               &e);
+        walk_result(
+            store_run_rows(s, id, (enum run_rows)what, on_row, &ids, &e), &e);
     }
     for (epoch = 0; epoch < 2; epoch++)
-        result(store_confusion(s, id, epoch, &c, &e), &e);
+        walk_result(store_confusion(s, id, epoch, &c, &e), &e);
     predictions(s, id);
 }
 
@@ -200,17 +208,33 @@ sets(struct store *s)
     struct err e = {0};
     int i, k, rc;
 
-    result(store_datasets(s, on_row, &ids, &e), &e);
+    walk_result(store_datasets(s, on_row, &ids, &e), &e);
     for (i = 0; i < ids.n; i++) {
-        result(store_dataset_get(s, ids.id[i], &d, &e), &e);
+        walk_result(store_dataset_get(s, ids.id[i], &d, &e), &e);
         rc = store_image(s, ids.id[i], 10, pixels, &label, &e);
-        result(rc, &e);
+        walk_result(rc, &e);
         MUST(rc < 0 || label < N_CLASSES);
     }
     rc = store_dataset_find(s, "tiny", &d, &e);
-    result(rc, &e);
+    walk_result(rc, &e);
     for (k = 0; rc == 0 && k < N_CLASSES; k++)
         MUST(memchr(d.class_names[k], '\0', CLASS_NAME_MAX));
+}
+
+static void
+workers(struct store *s)
+{
+    struct worker *w = NULL;
+    struct err e = {0};
+    size_t n = 0, i;
+    int paused, count, rc = store_workers(s, &w, &n, &e);
+
+    walk_result(rc, &e);
+    for (i = 0; rc == 0 && i < n; i++)
+        (void)worker_life(s, &w[i]);
+    mem_free(w);
+    walk_result(worker_count(s, &count, &e), &e);
+    walk_result(store_queue_paused(s, &paused, &e), &e);
 }
 
 static void
@@ -233,6 +257,7 @@ walk_read(struct store *s)
         one_run(s, ids.id[i]);
     list(s, "tag:o* | a name:?* -is:live", &ids);
     sets(s);
+    workers(s);
     resolve(s, "@last");
     resolve(s, "@best");
     resolve(s, "alpha");
@@ -240,51 +265,6 @@ walk_read(struct store *s)
     select_all(s, "SELECT * FROM leaderboard");
     select_all(s, "SELECT * FROM class_metrics");
     select_all(s, "SELECT * FROM confusion_pair");
-    result(store_check(s, on_fault, &seen, &faults, &e), &e);
+    walk_result(store_check(s, on_fault, &seen, &faults, &e), &e);
     MUST(faults == seen);
-}
-
-/* ---- writing ------------------------------------------------------------- */
-
-static void
-housekeeping(struct store *s)
-{
-    struct run_ids two = {(int64_t[]){1, 2}, 2, 2};
-    const struct prune_options all = {1, 1, 1, 0};
-    struct prune_result pruned;
-    struct err e = {0};
-    int n, kept;
-
-    result(store_run_tag(s, &two, "new", 1, &n, &e), &e);
-    result(store_run_note(s, &two, "another", &n, &e), &e);
-    result(store_run_star(s, &two, 0, &n, &e), &e);
-    result(store_run_rename(s, 1, "omega", &e), &e);
-    result(store_event(s, 1, "info", "seen", &e), &e);
-    result(store_run_trash(s, &two, &n, &kept, &e), &e);
-    result(store_run_restore(s, &two, &n, &e), &e);
-    result(store_prune(s, &all, &pruned, &e), &e);
-}
-
-static void
-insert(struct store *s)
-{
-    struct run_new n = {.name = NULL, .dataset_id = 1};
-    struct hyper h;
-    struct err e = {0};
-    int64_t id;
-
-    MUST(hyper_preset("ann", &h, &e) == 0);
-    n.h = &h;
-    result(store_run_insert(s, &n, &id, &e), &e);
-}
-
-void
-walk_write(struct store *s)
-{
-    uint64_t before, after;
-    struct err e = {0};
-
-    insert(s);
-    housekeeping(s);
-    result(store_vacuum(s, &before, &after, &e), &e);
 }
