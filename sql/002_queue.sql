@@ -13,3 +13,12 @@ ALTER TABLE worker ADD COLUMN heartbeat_clock REAL NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN threads_wanted INTEGER CHECK (threads_wanted > 0);
 -- Workers that died in a row while training it, since its last new epoch.
 ALTER TABLE run ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+
+-- The end of the queue, and runs that are alike, are looked for by every run
+-- that is made: in one step each, however many there are.
+CREATE INDEX run_position ON run (position);
+CREATE INDEX run_alike ON run (dataset_id, seed, lr, batch_size, epochs,
+    momentum, weight_decay, dropout, optimizer, schedule, label_smoothing,
+    split_seed, val_fraction, patience, warmup, step_size, gamma, augment,
+    spec);
+DROP INDEX run_dataset;
