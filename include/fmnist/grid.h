@@ -74,6 +74,8 @@ struct grid {
  */
 int grid_add(struct grid *g, const struct grid_request *q,
              struct err *e) MUST_CHECK;
+/* What can be said of the options alone, whatever the base. */
+int grid_check(const struct grid_request *q, struct err *e) MUST_CHECK;
 void grid_release(struct grid *g);
 
 #endif

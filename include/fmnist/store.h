@@ -224,6 +224,9 @@ struct dataset_row {
  * known already keeps its name and class names; its source is updated. */
 int store_dataset_put(struct store *s, const struct dataset *d, int64_t *id,
                       struct err *e) MUST_CHECK;
+/* The row of a set by its identity; *id 0: none. */
+int store_dataset_known(struct store *s, const char *sha256, int64_t *id,
+                        struct err *e) MUST_CHECK;
 /* Stores those images (label, pixels) that the database lacks. */
 int store_dataset_images(struct store *s, int64_t id, const struct dataset *d,
                          const uint32_t *images, uint32_t n,

@@ -61,7 +61,10 @@ struct cli_command {
     enum cli_group group;
     const struct cli_option *options; /* ends with name NULL; NULL: none */
     unsigned takes;
-    int min, max;         /* how many operands; max -1: any number */
+    int min, max; /* how many operands; max -1: any number */
+    /* What can be said of the options alone; called before the operands are
+     * counted.  May be NULL. */
+    int (*check)(const struct cli *c, struct err *e);
     const char *notes;    /* more text for the command's --help, or NULL */
     const char *examples; /* lines, each ended by \n */
     /* 0 or a negative err_code: ERR_USAGE is exit 2, ERR_CANCEL with c->signal

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/new_run.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -42,38 +43,6 @@ on_epoch(const struct epoch_report *r, void *arg)
     progress_epoch(&j->progress, r->metrics);
 }
 
-/* A set with a test part of its own is not divided again. */
-static int
-own_test_part(const struct cli *c, struct job *j, struct err *e)
-{
-    if (j->data->n_fixed_test == 0) {
-        return 0;
-    }
-    if (cli_given(c, "test-fraction")) {
-        return err_set(e, ERR_USAGE,
-                       "--test-fraction: the data set \"%s\" has a test part "
-                       "of its own",
-                       j->data->name);
-    }
-    j->h.test_fraction = 0;
-    return 0;
-}
-
-static int
-check_split(struct job *j, struct err *e)
-{
-    struct split s;
-    int rc = split_make(j->data, (uint64_t)j->h.split_seed, j->h.test_fraction,
-                        j->h.val_fraction, &s, e);
-    if (rc) {
-        return rc;
-    }
-    memcpy(j->n, s.n, sizeof j->n);
-    rc = trainer_check(&j->h, &s, e);
-    split_release(&s);
-    return rc;
-}
-
 static int
 prepare(struct cli *c, struct job *j, struct err *e)
 {
@@ -86,10 +55,10 @@ prepare(struct cli *c, struct job *j, struct err *e)
         rc = runner_data(c->store, word ? word : "small", &j->data, e);
     }
     if (rc == 0) {
-        rc = own_test_part(c, j, e);
+        rc = new_run_test_part(c, j->data, &j->h, e);
     }
     if (rc == 0) {
-        rc = check_split(j, e);
+        rc = new_run_check(j->data, &j->h, j->n, e);
     }
     j->threads = (int)cli_int(c, "threads", sys_cpus());
     return rc;
@@ -100,20 +69,13 @@ insert(int64_t *id, void *arg, struct err *e)
 {
     struct job *j = arg;
     struct cli *c = j->c;
-    struct run_new n = {
-        .name = cli_text(c, "name"), .note = cli_text(c, "note"), .h = &j->h};
-    while (cli_nth(c, "tag", n.n_tags)) {
-        n.n_tags++;
+    struct run_new n;
+    const char **tags;
+    int rc = new_run_init(c, &n, &tags, e);
+    n.h = &j->h;
+    if (rc == 0) {
+        rc = store_dataset_put(c->store, j->data, &n.dataset_id, e);
     }
-    const char **tags = mem_zalloc((size_t)n.n_tags + 1, sizeof *tags);
-    if (!tags) {
-        return err_nomem(e, "the tags", (size_t)n.n_tags * sizeof *tags);
-    }
-    for (int i = 0; i < n.n_tags; i++) {
-        tags[i] = cli_nth(c, "tag", i);
-    }
-    n.tags = tags;
-    int rc = store_dataset_put(c->store, j->data, &n.dataset_id, e);
     if (rc == 0) {
         rc = store_run_insert(c->store, &n, id, e);
     }

@@ -6,6 +6,8 @@
 #include "cli/cli.h"
 
 extern const struct cli_command cmd_train;
+extern const struct cli_command cmd_queue;
+extern const struct cli_command cmd_clone;
 extern const struct cli_command cmd_worker;
 extern const struct cli_command cmd_ls;
 extern const struct cli_command cmd_show;

@@ -73,6 +73,20 @@ format_rate(struct str *b, double r)
     }
 }
 
+void
+format_bytes(struct str *b, double bytes)
+{
+    if (bytes < 999.5) {
+        str_addf(b, "%.0f B", bytes);
+    } else if (bytes < 999.5e3) {
+        str_addf(b, "%.0f kB", bytes / 1e3);
+    } else if (bytes < 999.95e6) {
+        str_addf(b, "%.1f MB", bytes / 1e6);
+    } else {
+        str_addf(b, "%.1f GB", bytes / 1e9);
+    }
+}
+
 /* Bytes have no text form: hexadecimal keeps them whole. */
 static void
 add_hex(struct str *b, const struct cell *c)
@@ -172,6 +186,9 @@ form_number(struct str *b, enum form form, const struct cell *cell)
     case FORM_RATE:
         format_rate(b, v);
         return;
+    case FORM_BYTES:
+        format_bytes(b, v);
+        return;
     case FORM_PLAIN:
     case FORM_EPOCH:
     case FORM_TIME:
@@ -228,8 +245,11 @@ output_form_of(const char *name)
     if (ends_in(name, "_at") || strcmp(name, "at") == 0) {
         return FORM_TIME;
     }
-    if (strcmp(name, "seconds") == 0) {
+    if (strcmp(name, "seconds") == 0 || ends_in(name, "_seconds")) {
         return FORM_SECONDS;
+    }
+    if (ends_in(name, "_bytes")) {
+        return FORM_BYTES;
     }
     if (strcmp(name, "samples_per_second") == 0) {
         return FORM_RATE;

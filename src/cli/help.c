@@ -86,7 +86,7 @@ add_default(struct str *b, const struct cli_option *o)
 }
 
 static void
-put_option(FILE *out, const struct cli_option *o)
+put_option(FILE *out, const struct cli_option *o, int defaults)
 {
     struct str left, text, extra;
     str_init(&left);
@@ -109,7 +109,9 @@ put_option(FILE *out, const struct cli_option *o)
     }
     int open = extra.len > 0;
     str_clear(&extra);
-    add_default(&extra, o);
+    if (defaults) {
+        add_default(&extra, o);
+    }
     if (extra.len) {
         str_addf(&text, "%sdefault %s", open ? "; " : " (", extra.s);
         open = 1;
@@ -124,7 +126,8 @@ put_option(FILE *out, const struct cli_option *o)
 }
 
 static void
-put_options(FILE *out, const struct cli_options *all, enum cli_section section)
+put_options(FILE *out, const struct cli_options *all, enum cli_section section,
+            int defaults)
 {
     int first = 1;
     for (int i = 0; i < all->n; i++) {
@@ -135,7 +138,7 @@ put_options(FILE *out, const struct cli_options *all, enum cli_section section)
             fprintf(out, "\n%s:\n", SECTION_TITLES[section]);
             first = 0;
         }
-        put_option(out, &all->all[i]);
+        put_option(out, &all->all[i], defaults);
     }
 }
 
@@ -162,7 +165,7 @@ help_program(FILE *out)
         }
     }
     cli_options_of(NULL, &global);
-    put_options(out, &global, CLI_GLOBAL);
+    put_options(out, &global, CLI_GLOBAL, 1);
     fputs("\nA RUN is an id, a range 100..399, an exact name, 8 or more digits "
           "of a UUID,\n@last or @best. 'fmnist-tui COMMAND --help' tells more, "
           "'man fmnist-tui' all.\n",
@@ -182,7 +185,9 @@ help_command(FILE *out, const struct cli_command *cmd)
         put_wrapped(out, cmd->notes, 0);
     }
     for (int s = CLI_OWN; s <= CLI_GLOBAL; s++) {
-        put_options(out, &all, (enum cli_section)s);
+        /* What changes runs has their own values as defaults. */
+        int own = s == CLI_HYPER && (cmd->takes & CLI_TAKES_RUNS);
+        put_options(out, &all, (enum cli_section)s, !own);
     }
     if (cmd->examples) {
         fputs("\nExamples:\n", out);

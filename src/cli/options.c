@@ -142,8 +142,9 @@ take_value(struct cli *c, const struct cli_option *o, const char *attached,
     const char *text = attached;
     char name[64];
     if (o->type == CLI_FLAG) {
-        /* --help=all is the one flag with an optional value. */
-        if (attached && strcmp(o->name, "help") != 0) {
+        /* The flags with an optional value: --help=all, and hyperparameters,
+         * which may be 0 or 1. */
+        if (attached && strcmp(o->name, "help") != 0 && !o->field) {
             return err_set(e, ERR_USAGE, "%s takes no value",
                            shown_name(o, name));
         }
@@ -391,6 +392,9 @@ cli_parse(struct cli *c, int argc, char **argv, int *help, struct err *e)
         }
     }
     take_globals(c, help);
+    if (rc == 0 && *help == 0 && c->command && c->command->check) {
+        rc = c->command->check(c, e);
+    }
     if (rc == 0 && *help == 0) {
         rc = check_operands(c, e);
     }

@@ -12,6 +12,7 @@ enum form {
     FORM_LOSS,    /* four digits after the point */
     FORM_SECONDS, /* "12.3 s", "4m05s", "1h02m" */
     FORM_RATE,    /* "15.2k" */
+    FORM_BYTES,   /* "24.1 MB" */
     FORM_TIME,    /* ISO-8601 without milliseconds */
     FORM_STATE,   /* symbol and word */
     FORM_EPOCH,   /* "k/N": two columns */
@@ -71,6 +72,7 @@ enum form output_form_of(const char *column);
 void format_percent(struct str *b, double fraction);
 void format_seconds(struct str *b, double seconds);
 void format_rate(struct str *b, double per_second);
+void format_bytes(struct str *b, double bytes);
 /* The sign of a state: "✓", or "+" if ascii; "?" if unknown. */
 const char *state_symbol(const char *status, int ascii);
 /* Its colour as an SGR sequence, or NULL: never the only sign. */

@@ -291,9 +291,9 @@ draw_each(struct work *w, struct err *e)
     return rc;
 }
 
-/* How many runs there are to make; room for them. */
+/* How many runs there are to make. */
 static int
-plan(struct work *w, struct err *e)
+count(struct work *w, struct err *e)
 {
     const struct grid_request *q = w->q;
     uint64_t n;
@@ -316,28 +316,44 @@ plan(struct work *w, struct err *e)
                        (unsigned long long)(n + w->out->n), GRID_MAX_RUNS);
     }
     w->most = w->out->n + (size_t)n;
-    return reserve(w->out, w->most, e);
+    return 0;
+}
+
+/* Reads the options. */
+static int
+work_init(struct work *w, struct err *e)
+{
+    int n = w->q->n_options;
+    int rc = 0;
+
+    w->axes = mem_zalloc((size_t)n + 1, sizeof *w->axes);
+    if (!w->axes) {
+        return err_nomem(e, "the options", (size_t)n * sizeof *w->axes);
+    }
+    for (int i = 0; rc == 0 && i < n; i++) {
+        rc = axis_init(&w->axes[i], &w->q->options[i], w->q, e);
+    }
+    return rc == 0 ? count(w, e) : rc;
+}
+
+static void
+work_release(struct work *w)
+{
+    for (int i = 0; w->axes && i < w->q->n_options; i++) {
+        axis_release(&w->axes[i]);
+    }
+    mem_free(w->axes);
 }
 
 static int
 expand(struct work *w, struct err *e)
 {
-    size_t repeated;
-    int rc = 0;
+    size_t repeated = w->out->repeated;
+    int rc = reserve(w->out, w->most, e);
 
-    for (int i = 0; rc == 0 && i < w->q->n_options; i++) {
-        rc = axis_init(&w->axes[i], &w->q->options[i], w->q, e);
+    if (rc < 0 || w->q->draws == 0) {
+        return rc < 0 ? rc : expand_all(w, e);
     }
-    if (rc == 0) {
-        rc = plan(w, e);
-    }
-    if (rc < 0) {
-        return rc;
-    }
-    if (w->q->draws == 0) {
-        return expand_all(w, e);
-    }
-    repeated = w->out->repeated;
     rc = w->total > 0 && w->total <= MAX_SHUFFLED ? draw_shuffled(w, e)
                                                   : draw_each(w, e);
     w->out->repeated = repeated;
@@ -345,18 +361,26 @@ expand(struct work *w, struct err *e)
 }
 
 int
+grid_check(const struct grid_request *q, struct err *e)
+{
+    struct grid none = {0};
+    struct work w = {.q = q, .out = &none};
+    int rc = work_init(&w, e);
+
+    work_release(&w);
+    return rc;
+}
+
+int
 grid_add(struct grid *g, const struct grid_request *q, struct err *e)
 {
     struct work w = {.q = q, .out = g};
-    int rc;
+    int rc = work_init(&w, e);
 
-    w.axes = mem_zalloc((size_t)q->n_options + 1, sizeof *w.axes);
-    rc = w.axes ? expand(&w, e)
-                : err_nomem(e, "the options", (size_t)q->n_options);
-    for (int i = 0; w.axes && i < q->n_options; i++) {
-        axis_release(&w.axes[i]);
+    if (rc == 0) {
+        rc = expand(&w, e);
     }
-    mem_free(w.axes);
+    work_release(&w);
     g->requests++;
     if (rc < 0) {
         grid_release(g);

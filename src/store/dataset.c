@@ -124,6 +124,13 @@ put(struct store *s, const struct dataset *d, int64_t *id, struct err *e)
 }
 
 int
+store_dataset_known(struct store *s, const char *sha256, int64_t *id,
+                    struct err *e)
+{
+    return find_id(s, SQL_DATASET_BY_SHA256, ":sha256", sha256, id, e);
+}
+
+int
 store_dataset_put(struct store *s, const struct dataset *d, int64_t *id,
                   struct err *e)
 {
