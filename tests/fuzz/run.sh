@@ -41,7 +41,7 @@ prepare()
 {
     [ "${FUZZ_CC:-none}" != none ] ||
         die 'this needs clang with libFuzzer (Debian: apt-get install' \
-            'clang-14 libomp-14-dev), then configure again'
+            'clang-14 libclang-rt-14-dev libomp-14-dev), then configure again'
     [ ! -f "$src/config.status" ] ||
         die 'this needs a build outside of the folder of the sources'
     mkdir -p "$build" || exit 1
