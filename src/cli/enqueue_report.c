@@ -355,14 +355,18 @@ say_queue(const struct plan *p, int workers, struct err *e)
     struct forecast_queue q;
     struct str text;
     int rc = forecast_queue(p->forecaster, p->c->store, workers, &q, e);
-    if (rc || q.unknown > 0 || q.runs == 0) {
+    if (rc) {
         return rc;
     }
     str_init(&text);
-    add_duration(&text, q.seconds);
-    cli_message(p->c, "%d worker%s alive: %s to the end of the queue (%d %s)",
-                workers, workers == 1 ? " is" : "s are", text.s, q.runs,
-                run_plural(q.runs));
+    if (q.unknown == 0) {
+        str_add(&text, ": ");
+        add_duration(&text, q.seconds);
+        str_addf(&text, " to the end of the queue (%d %s)", q.runs,
+                 run_plural(q.runs));
+    }
+    cli_message(p->c, "%d worker%s alive%s", workers,
+                workers == 1 ? " is" : "s are", text.s);
     str_release(&text);
     return 0;
 }
@@ -412,21 +416,47 @@ print_ids(const struct plan *p, struct err *e)
     return rc;
 }
 
+/* The names that the runs were given: made-up ones may be numbered. */
+static int
+read_names(struct plan *p, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < p->grid.n; i++) {
+        struct planned *r = &p->runs[i];
+        struct run run;
+        if (r->id) {
+            rc = store_run_get(p->c->store, r->id, &run, e);
+            snprintf(r->name, sizeof r->name, "%s", run.name);
+        }
+    }
+    return rc;
+}
+
+/* The ids, or as the options of listings ask for. */
+static int
+print_runs(struct plan *p, struct err *e)
+{
+    enum output_mode mode;
+    int rc = output_mode(p->c, &mode, e);
+    if (rc) {
+        return rc;
+    }
+    if (mode == OUTPUT_IDS ||
+        (mode == OUTPUT_TABLE && !cli_given(p->c, "columns"))) {
+        return print_ids(p, e);
+    }
+    rc = read_names(p, e);
+    return rc ? rc : list(p, e);
+}
+
 int
 plan_report(struct plan *p, struct err *e)
 {
     struct cli *c = p->c;
     struct str totals;
-    enum output_mode mode;
     int rc = add_up(p, e);
     if (rc == 0) {
-        rc = output_mode(c, &mode, e);
-    }
-    if (rc == 0) {
-        rc = mode == OUTPUT_IDS ||
-                     (mode == OUTPUT_TABLE && !cli_given(c, "columns"))
-                 ? print_ids(p, e)
-                 : list(p, e);
+        rc = print_runs(p, e);
     }
     if (rc) {
         return rc;

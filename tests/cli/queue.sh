@@ -141,8 +141,10 @@ works 'none is left'
 is 'and none is queued' ''
 [ "$before" = "$(count run) $(count sweep)" ]
 result 'nor a sweep' $?
-run queue $set_options --lr 0.1 --seed 3 --epochs 2 --hidden 8
-is 'without it they are queued again' 20
+run queue $set_options --lr 0.1 --seed 3 --epochs 2 --hidden 8 --csv \
+    --columns id,name
+is 'without it they are queued again, under a name of their own' \
+    "$(printf 'id,name\n20,ann 8 epochs 2 batch 16 lr 0.1 seed 3 #2')"
 grep -q '^it exists already: run 3 is queued$' err
 result 'with a message' $?
 
