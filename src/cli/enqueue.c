@@ -141,7 +141,7 @@ make_grid(struct plan *p, const struct enqueue_base *bases, size_t n,
 
 /* ---- what they need ------------------------------------------------------ */
 
-/* Reads set i whole; what it is called is not yet known to be new. */
+/* Reads set i whole. */
 static int
 load_set(struct plan *p, int i, struct err *e)
 {
@@ -154,15 +154,24 @@ load_set(struct plan *p, int i, struct err *e)
     } else {
         rc = runner_data(p->c->store, word, &s->d, e);
     }
-    if (rc == 0 && p->c->store) {
-        rc = store_dataset_known(p->c->store, s->d->sha256, &s->id, e);
-    }
     for (int k = 0; rc == 0 && k < i; k++) {
         if (strcmp(p->sets[k].d->sha256, s->d->sha256) == 0) {
             rc = err_set(e, ERR_USAGE,
                          "--data: \"%.80s\" and \"%.80s\" are the same images",
                          p->grid.sets[k], word);
         }
+    }
+    return rc;
+}
+
+/* Which sets the database knows by now. */
+static int
+find_sets(struct plan *p, struct err *e)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && p->c->store && i < p->grid.n_sets; i++) {
+        struct planned_set *s = &p->sets[i];
+        rc = store_dataset_known(p->c->store, s->d->sha256, &s->id, e);
     }
     return rc;
 }
@@ -238,6 +247,9 @@ prepare(struct plan *p, struct err *e)
     for (int i = 0; rc == 0 && i < p->grid.n_sets; i++) {
         rc = load_set(p, i, e);
     }
+    if (rc == 0) {
+        rc = find_sets(p, e);
+    }
     for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = settle(p, i, e);
     }
@@ -250,7 +262,7 @@ prepare(struct plan *p, struct err *e)
 static int
 find_twins(struct plan *p, struct err *e)
 {
-    int rc = 0;
+    int rc = find_sets(p, e);
     p->twins = 0;
     for (size_t i = 0; rc == 0 && p->c->store && i < p->grid.n; i++) {
         struct planned *r = &p->runs[i];

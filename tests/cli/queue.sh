@@ -148,6 +148,17 @@ is 'without it they are queued again, under a name of their own' \
 grep -q '^it exists already: run 3 is queued$' err
 result 'with a message' $?
 
+# Of calls at the same time one finds the runs of the other.
+for k in 1 2 3; do
+    "$program" --db both.db queue $set_options --hidden 4 --seed 1..200 \
+        --skip-existing >out.$k 2>err.$k </dev/null &
+done
+wait
+[ "$("$program" --db both.db sql --csv 'SELECT count(*) FROM run' | tail -n 1)" \
+    = 200 ] && [ "$(cat out.1 out.2 out.3 | wc -l)" = 200 ] &&
+    ! grep -q fmnist-tui: err.1 err.2 err.3
+result 'calls at the same time queue a run once' $?
+
 # ---- random search ----------------------------------------------------------
 
 drawn()
