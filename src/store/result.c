@@ -292,6 +292,7 @@ store_confusion(struct store *s, int64_t id, int epoch, struct confusion *out,
     rc = db_step(s, st, e);
     if (rc <= 0)
         return rc < 0 ? rc : nothing(id, epoch, e);
+    db_done(st);
     rc = db_stmt(s, SQL_CONFUSION_GET, &st, e);
     if (rc < 0)
         return rc;
