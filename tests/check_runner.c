@@ -169,7 +169,10 @@ on_epoch(const struct epoch_report *r, void *arg)
 static int
 run(int64_t id, struct steering *s, struct err *e)
 {
-    const struct runner_hooks hooks = {on_batch, on_epoch, s, s->every};
+    const struct runner_hooks hooks = {.batch = on_batch,
+                                       .epoch = on_epoch,
+                                       .arg = s,
+                                       .checkpoint_every = s->every};
     struct runner_engine g;
     int64_t claimed;
     int rc = runner_engine_init(&g, 2, e);

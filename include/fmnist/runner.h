@@ -35,7 +35,7 @@ int runner_engine_init(struct runner_engine *g, int threads,
  * process: do it before a row is written. */
 void runner_start_threads(int n);
 
-/* What a run's trainer is told, later ones outweigh earlier ones. */
+/* What a run's trainer is told; a later one outweighs those above it. */
 enum runner_order {
     RUNNER_GO,
     RUNNER_STOP_AFTER_EPOCH,
@@ -45,14 +45,19 @@ enum runner_order {
 };
 
 struct runner_hooks {
-    /* After each batch.  While epochs that were recorded before a crash are
-     * trained again, a stop waits for the last of them: rows without weights
-     * would be left. */
+    /* After each batch; the newest answer counts, so that an order can be
+     * withdrawn.  While epochs that were recorded before a crash are trained
+     * again, a stop waits for the last of them: rows without weights would be
+     * left. */
     enum runner_order (*batch)(const struct batch_report *r, void *arg);
     /* After its rows are written, once for each epoch that is new. */
     void (*epoch)(const struct epoch_report *r, void *arg);
     void *arg;
     double checkpoint_every; /* seconds; 0: RUNNER_CHECKPOINT_SECONDS */
+    /* Inside the transaction that ends a run which was told to end: 1 where
+     * that still holds; 0: it was withdrawn while the last epoch was evaluated
+     * or written, and the run goes back to the queue.  NULL: it holds. */
+    int (*holds)(void *arg, struct err *e);
 };
 
 /* Between `last` checkpoints, at least: every epoch of a slow run has one, and

@@ -74,7 +74,8 @@ struct batch_report {
 enum trainer_verdict { TRAINER_GO, TRAINER_STOP_AFTER_EPOCH, TRAINER_STOP_NOW };
 
 struct trainer_hooks {
-    /* After each batch.  STOP_NOW drops the part-epoch. */
+    /* After each batch.  STOP_NOW drops the part-epoch; STOP_AFTER_EPOCH counts
+     * where it is still the answer at the epoch's last batch. */
     enum trainer_verdict (*batch)(const struct batch_report *r, void *arg);
     /* After each epoch; an error ends the run with it.  Writing it down before
      * returning is what makes an epoch durable.  A run that is stopped or

@@ -23,7 +23,6 @@
 
 struct pulse {
     struct store *store; /* the thread's own */
-    int64_t worker;
     struct worker_leave *leave;
     pthread_t thread;
     int started;
@@ -31,7 +30,7 @@ struct pulse {
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t wake;
     int end;
-    int64_t run;
+    int64_t worker, run;
     enum runner_order order; /* what is asked of the run */
     struct batch_report at;
     int fresh; /* `at` is not written yet */
@@ -55,20 +54,28 @@ order_of(enum run_request r)
     return RUNNER_GO;
 }
 
+/* What the thread did last. */
+struct turns {
+    double tried, beat; /* to write; with success */
+    double told;        /* to leave; 0: not yet */
+    int64_t known;      /* the run whose request is; 0: none */
+};
+
 /* A fault here is left to the next look: the training thread will meet it. */
 static void
-look(struct pulse *p, int64_t run)
+look(struct pulse *p, int64_t worker, int64_t run, struct turns *t)
 {
     enum run_request request;
     enum runner_order order;
     int changed;
-    int rc;
+    int rc = store_changed(p->store, &changed, NULL);
 
-    if (store_changed(p->store, &changed, NULL) < 0 || !changed) {
+    if (rc == 0 && !changed && t->known == run) {
         return;
     }
-    rc = store_request(p->store, p->worker, run, &request, NULL);
-    if (rc < 0 && rc != ERR_LOST) {
+    rc = store_request(p->store, worker, run, &request, NULL);
+    t->known = rc == 0 || rc == ERR_LOST ? run : 0;
+    if (!t->known) {
         return;
     }
     /* One that was lost is found so by the training thread. */
@@ -80,48 +87,48 @@ look(struct pulse *p, int64_t run)
     pthread_mutex_unlock(&p->mutex);
 }
 
-struct clocks {
-    double wrote, told; /* when; told: to leave, 0: not yet */
-};
-
 /* The last resort: the row is put in order from here. */
 static void
-overdue(struct pulse *p)
+overdue(struct pulse *p, int64_t worker)
 {
     /* There may be no writing at all: the next process does it then. */
     store_patience(p->store, 0.3);
-    (void)!store_worker_remove(p->store, p->worker, "", NULL);
+    (void)!store_worker_remove(p->store, worker, "", NULL);
     p->leave->overdue(p->leave->signal);
 }
 
 static void
-turn(struct pulse *p, struct clocks *c)
+turn(struct pulse *p, struct turns *t)
 {
     struct batch_report at;
     double now = sys_monotonic();
-    int64_t run;
+    int due = now - t->tried >= PROGRESS_SECONDS;
+    int64_t worker, run;
     int fresh;
 
     pthread_mutex_lock(&p->mutex);
+    worker = p->worker;
     run = p->run;
     at = p->at;
-    fresh = p->fresh && now - c->wrote >= PROGRESS_SECONDS;
+    fresh = p->fresh && due;
     p->fresh = p->fresh && !fresh;
     pthread_mutex_unlock(&p->mutex);
     if (run) {
-        look(p, run);
+        look(p, worker, run, t);
     }
-    if (fresh || now - c->wrote >= HEARTBEAT_SECONDS) {
-        (void)!store_worker_beat(p->store, p->worker, run, fresh ? &at : NULL,
-                                 NULL);
-        c->wrote = now;
+    if (fresh || (due && now - t->beat >= HEARTBEAT_SECONDS)) {
+        t->tried = now;
+        if (store_worker_beat(p->store, worker, run, fresh ? &at : NULL,
+                              NULL) == 0) {
+            t->beat = now;
+        }
     }
-    if (p->leave->signal && c->told == 0) {
-        c->told = now;
+    if (p->leave->signal && t->told == 0) {
+        t->told = now;
         pthread_cond_broadcast(&p->wake);
     }
-    if (c->told > 0 && p->leave->overdue && now - c->told >= OVERDUE_SECONDS) {
-        overdue(p);
+    if (t->told > 0 && p->leave->overdue && now - t->told >= OVERDUE_SECONDS) {
+        overdue(p, worker);
     }
 }
 
@@ -142,7 +149,8 @@ static void *
 work(void *arg)
 {
     struct pulse *p = arg;
-    struct clocks c = {sys_monotonic(), 0};
+    double now = sys_monotonic();
+    struct turns t = {.tried = now, .beat = now};
 
     pthread_mutex_lock(&p->mutex);
     while (!p->end) {
@@ -150,7 +158,7 @@ work(void *arg)
 
         pthread_cond_timedwait(&p->wake, &p->mutex, &until);
         pthread_mutex_unlock(&p->mutex);
-        turn(p, &c);
+        turn(p, &t);
         pthread_mutex_lock(&p->mutex);
     }
     pthread_mutex_unlock(&p->mutex);
@@ -209,6 +217,14 @@ pulse_start(const char *db, int64_t worker, struct worker_leave *leave,
     }
     *out = p;
     return 0;
+}
+
+void
+pulse_worker(struct pulse *p, int64_t worker)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->worker = worker;
+    pthread_mutex_unlock(&p->mutex);
 }
 
 void

@@ -21,6 +21,8 @@ struct pulse;
 /* Begins to beat for the worker; `leave` is looked at by the thread. */
 int pulse_start(const char *db, int64_t worker, struct worker_leave *leave,
                 struct pulse **out, struct err *e) MUST_CHECK;
+/* The worker has another row from now on. */
+void pulse_worker(struct pulse *p, int64_t worker);
 /* The run at work from now on; 0: none. */
 void pulse_run(struct pulse *p, int64_t run);
 /* From the training thread: where it is; what is asked of it. */

@@ -30,7 +30,7 @@ struct job {
     struct checkpoint last, best; /* to go on from; weights NULL: none */
     double checkpoint_at;         /* when the last one was written, monotonic */
     int recorded;                 /* the newest epoch that the caller knows */
-    enum runner_order order;      /* the weightiest so far */
+    enum runner_order order;      /* the last one */
 };
 
 /* The variants that pass their self-test, from $FMNIST_CPU down. */
@@ -181,18 +181,16 @@ on_batch(const struct batch_report *r, void *arg)
     if (j->hooks && j->hooks->batch) {
         order = j->hooks->batch(r, j->hooks->arg);
     }
-    if (order > j->order) {
-        j->order = order;
-    }
-    if (j->order >= RUNNER_PAUSE) {
+    j->order = order;
+    if (order >= RUNNER_PAUSE) {
         return TRAINER_STOP_NOW;
     }
-    if (r->epoch <= j->run.epochs_done) {
+    if (order == RUNNER_GO || r->epoch < j->run.epochs_done) {
         return TRAINER_GO;
     }
-    return j->order == RUNNER_STOP               ? TRAINER_STOP_NOW
-           : j->order == RUNNER_STOP_AFTER_EPOCH ? TRAINER_STOP_AFTER_EPOCH
-                                                 : TRAINER_GO;
+    return order == RUNNER_STOP && r->epoch > j->run.epochs_done
+               ? TRAINER_STOP_NOW
+               : TRAINER_STOP_AFTER_EPOCH;
 }
 
 static int
@@ -283,36 +281,49 @@ end_failed(struct job *j, const struct predictions *p, const char *message)
 
 /* The status that a run which did not fail ends with. */
 static const char *
-end_status(const struct job *j, const struct trainer_result *r)
+end_status(const struct job *j, const struct trainer_result *r, int holds)
 {
     if (r->end == TRAINER_FINISHED) {
         return "finished";
     }
-    return j->order == RUNNER_PAUSE   ? "paused"
-           : j->order == RUNNER_LEAVE ? "queued"
-                                      : "stopped";
+    if (j->order == RUNNER_LEAVE || !holds) {
+        return "queued";
+    }
+    return j->order == RUNNER_PAUSE ? "paused" : "stopped";
+}
+
+static int
+write_end(struct job *j, const struct trainer_result *r, const char *status,
+          struct err *e)
+{
+    const struct predictions *p = &r->predictions;
+    int goes_on = !strcmp(status, "paused") || !strcmp(status, "queued");
+    char text[80];
+    int rc;
+
+    snprintf(text, sizeof text, "%s after epoch %d",
+             strcmp(status, "queued") ? status : "back in the queue",
+             r->epochs_done);
+    rc = store_event(j->store, j->id, "info", text, e);
+    return rc < 0 ? rc
+                  : store_run_end(j->store, j->id, status, "",
+                                  p->n > 0 && !goes_on ? p : NULL, e);
 }
 
 static int
 end_well(struct job *j, const struct trainer_result *r, struct err *e)
 {
-    const char *status = end_status(j, r);
-    const struct predictions *p = &r->predictions;
-    int goes_on = !strcmp(status, "paused") || !strcmp(status, "queued");
-    char text[80];
+    const struct runner_hooks *k = j->hooks;
+    int holds = 1;
     int rc = store_begin(j->store, e);
 
     if (rc < 0) {
         return rc;
     }
-    snprintf(text, sizeof text, "%s after epoch %d",
-             strcmp(status, "queued") ? status : "back in the queue",
-             r->epochs_done);
-    rc = store_event(j->store, j->id, "info", text, e);
-    if (rc == 0) {
-        rc = store_run_end(j->store, j->id, status, "",
-                           p->n > 0 && !goes_on ? p : NULL, e);
+    if (r->end == TRAINER_STOPPED && k && k->holds) {
+        holds = k->holds(k->arg, e);
     }
+    rc = holds < 0 ? holds : write_end(j, r, end_status(j, r, holds), e);
     return store_end(j->store, rc, e);
 }
 

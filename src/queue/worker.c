@@ -23,7 +23,7 @@ struct worker_state {
     const struct worker_options *o;
     struct runner_engine engine;
     struct pulse *pulse;
-    int64_t id;
+    int64_t id, run; /* its row; the run at work */
     struct watch watch;
     double watched_at, idle_since;
     int unseen;           /* busy workers that may be dead */
@@ -52,6 +52,21 @@ on_batch(const struct batch_report *r, void *arg)
         w->o->batch(r, w->o->arg);
     }
     return pulse_batch(w->pulse, r);
+}
+
+/* Whether the run is to end still. */
+static int
+holds(void *arg, struct err *e)
+{
+    const struct worker_state *w = arg;
+    enum run_request request;
+    int rc;
+
+    if (w->o->leave->signal) {
+        return 1;
+    }
+    rc = store_request(w->store, w->id, w->run, &request, e);
+    return rc < 0 ? rc : request != REQUEST_NONE;
 }
 
 static void
@@ -111,9 +126,10 @@ execute(struct worker_state *w, struct run *r, const struct dataset *d,
         struct err *fault)
 {
     const struct runner_hooks hooks = {on_batch, on_epoch, w,
-                                       w->o->checkpoint_every};
+                                       w->o->checkpoint_every, holds};
     int rc;
 
+    w->run = r->id;
     if (w->o->begins) {
         w->o->begins(r, d, w->o->arg);
     }
@@ -236,6 +252,26 @@ idle(struct worker_state *w, const struct claim *c, struct err *e)
 }
 
 static int
+add_row(struct worker_state *w, struct err *e)
+{
+    return store_worker_add(w->store, w->o->threads, w->o->log_file, &w->id, e);
+}
+
+/* Another process has taken this one for dead, after it stood still for long:
+ * its run, if it had one, is lost, but it can go on with others. */
+static int
+rejoin(struct worker_state *w, struct err *e)
+{
+    int rc = add_row(w, e);
+
+    if (rc == 0) {
+        pulse_worker(w->pulse, w->id);
+        say(w, "taken for dead by another process; joined again");
+    }
+    return rc;
+}
+
+static int
 loop(struct worker_state *w, struct err *e)
 {
     const struct claim c = {.engine = w->engine.run,
@@ -249,7 +285,9 @@ loop(struct worker_state *w, struct err *e)
         if (rc == 0) {
             rc = store_claim(w->store, &c, &run, e);
         }
-        if (rc == 0 && run) {
+        if (rc == ERR_LOST) {
+            rc = rejoin(w, e);
+        } else if (rc == 0 && run) {
             w->idle_since = 0;
             rc = train(w, run, e);
         } else if (rc == 0) {
@@ -268,12 +306,13 @@ join(struct worker_state *w, struct err *e)
         return rc;
     }
     runner_start_threads(w->o->threads);
-    store_patience(w->store, PATIENCE_SECONDS);
-    rc = store_worker_add(w->store, w->o->threads, w->o->log_file, &w->id, e);
+    rc = add_row(w, e);
     if (rc == 0) {
         rc =
             pulse_start(store_file(w->store), w->id, w->o->leave, &w->pulse, e);
     }
+    /* From here on the pulse sees to it that a signal is obeyed in time. */
+    store_patience(w->store, PATIENCE_SECONDS);
     return rc;
 }
 
@@ -281,13 +320,13 @@ join(struct worker_state *w, struct err *e)
 static int
 part(struct worker_state *w, int rc, struct err *e)
 {
-    pulse_stop(w->pulse);
     if (w->id) {
         const char *why = rc < 0 && e ? e->msg : "";
         int gone = store_worker_remove(w->store, w->id, why, rc < 0 ? NULL : e);
 
         rc = rc < 0 ? rc : gone;
     }
+    pulse_stop(w->pulse);
     watch_release(&w->watch);
     dataset_free(w->data);
     return rc;

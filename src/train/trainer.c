@@ -25,7 +25,6 @@ report_batch(struct session *t, const struct epoch_sums *s, int batch)
 {
     const struct trainer_hooks *k = t->hooks;
     double left, ends = (double)(t->h->epochs - s->epoch + 1);
-    enum trainer_verdict verdict;
     struct batch_report r = {
         .epoch = s->epoch,
         .epochs = (int)t->h->epochs,
@@ -43,10 +42,7 @@ report_batch(struct session *t, const struct epoch_sums *s, int batch)
     r.eta_seconds =
         pace_eta(&t->pace, left, ends,
                  (double)t->split->n[PART_TEST] + t->split->n[PART_VAL]);
-    verdict = k->batch(&r, k->arg);
-    if (verdict > t->verdict) {
-        t->verdict = verdict;
-    }
+    t->verdict = k->batch(&r, k->arg);
     return t->verdict == TRAINER_STOP_NOW;
 }
 
