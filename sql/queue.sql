@@ -30,8 +30,14 @@ SET heartbeat_at = :now, heartbeat_clock = :clock, epoch = :epoch,
     samples_per_second = :samples_per_second, eta_seconds = :eta_seconds
 WHERE id = :id AND run_id = :run;
 
+-- name: worker_exists
+SELECT 1 FROM worker WHERE id = :id;
+
 -- name: worker_takes
-UPDATE worker SET run_id = :run, heartbeat_at = :now, heartbeat_clock = :clock
+UPDATE worker
+SET run_id = :run, heartbeat_at = :now, heartbeat_clock = :clock, epoch = NULL,
+    batch = NULL, batches = NULL, loss = NULL, acc = NULL,
+    samples_per_second = NULL, eta_seconds = NULL
 WHERE id = :id;
 
 -- name: worker_idle
@@ -77,7 +83,7 @@ ORDER BY r.position, r.id LIMIT 1;
 -- name: claim_passed_over
 SELECT r.id, r.kernel, r.numerics FROM run AS r
 WHERE r.status = 'queued' AND r.deleted_at IS NULL AND r.engine = 'local'
-  AND r.user = :user
+  AND r.user = :user AND (:run = 0 OR r.id = :run)
   AND EXISTS (SELECT 1 FROM checkpoint AS c
               WHERE c.run_id = r.id AND c.kind = 'last')
   AND NOT (r.numerics = :numerics

@@ -71,7 +71,8 @@ struct claim {
  * worker): one of the same user, of engine "local", whose checkpoint (if any)
  * can go on under one of `kernels` and these numerics.  *id is 0 where there is
  * none, or the queue is paused; a run that was named is claimed while the queue
- * is paused too, and ERR_FAIL says why it cannot be.
+ * is paused too, and ERR_FAIL says why it cannot be.  ERR_LOST: the worker's
+ * row is gone, as it was taken for dead; with another one it can claim again.
  */
 int store_claim(struct store *s, const struct claim *c, int64_t *id,
                 struct err *e) MUST_CHECK;
@@ -86,7 +87,8 @@ enum run_request {
 int store_request(struct store *s, int64_t worker, int64_t run,
                   enum run_request *out, struct err *e) MUST_CHECK;
 /* A queued run of this user that store_claim passes over, as no kernel here can
- * go on with it: *id (0: none) and in why[] the reason. */
+ * go on with it: *id (0: none) and in why[] the reason.  With c->run: that
+ * one. */
 int store_claim_waits(struct store *s, const struct claim *c, int64_t *id,
                       char why[200], struct err *e) MUST_CHECK;
 

@@ -19,6 +19,9 @@ worker_life(const struct store *s, const struct worker *w)
         return lives ? WORKER_ALIVE : WORKER_DEAD;
     }
     sys_process_self(&self);
+    if (!w->process.boot_id[0] || !self.boot_id[0]) {
+        return WORKER_UNSEEN;
+    }
     if (strcmp(self.boot_id, w->process.boot_id) != 0) {
         /* Another machine, or this one before it was started again. */
         return store_is_shared(s) ? WORKER_UNSEEN : WORKER_DEAD;

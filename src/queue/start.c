@@ -2,9 +2,10 @@
 /* Workers in the background. */
 #include "config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,22 +52,40 @@ new_log(char path[1024], struct err *e)
     return rc;
 }
 
-static void
-remove_old_logs(void)
+/* Counts the logs in a folder, and copies the name of the oldest. */
+static int
+count_logs(DIR *dir, char oldest[256])
 {
-    glob_t g;
-    char *pattern;
+    struct dirent *d;
+    int n = 0;
 
-    if (sys_state_path("worker-*.log*", &pattern, NULL) < 0) {
+    rewinddir(dir);
+    while ((d = readdir(dir))) {
+        if (fnmatch("worker-*.log*", d->d_name, 0) == 0 &&
+            (n++ == 0 || strcmp(d->d_name, oldest) < 0)) {
+            snprintf(oldest, 256, "%s", d->d_name);
+        }
+    }
+    return n;
+}
+
+/* In the folder of `path`. */
+static void
+remove_old_logs(const char *path)
+{
+    char folder[1024], oldest[256];
+    DIR *dir;
+
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path),
+             path);
+    dir = opendir(folder);
+    if (!dir) {
         return;
     }
-    if (glob(pattern, 0, NULL, &g) == 0) {
-        for (size_t i = 0; i + LOGS_KEPT < g.gl_pathc; i++) {
-            unlink(g.gl_pathv[i]);
-        }
-        globfree(&g);
+    while (count_logs(dir, oldest) > LOGS_KEPT &&
+           unlinkat(dirfd(dir), oldest, 0) == 0) {
     }
-    mem_free(pattern);
+    closedir(dir);
 }
 
 /* The last line of a log, "" without one. */
@@ -140,7 +159,7 @@ worker_start(struct store *s, const struct worker_spawn *o, char log_file[1024],
     if (rc < 0) {
         return rc;
     }
-    remove_old_logs();
+    remove_old_logs(log_file);
     rc = spawn_worker(o, 0, log_file, &pid, e);
     return rc < 0 ? rc : await(s, pid, log_file, e);
 }

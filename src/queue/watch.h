@@ -11,11 +11,14 @@
 /*
  * What a watcher has seen of each WORKER_UNSEEN worker: a heartbeat that stands
  * still for WORKER_STILL seconds of the watcher's own monotonic clock is that
- * of a dead one.  No clock of another machine is trusted.
+ * of a dead one.  No clock of another machine is trusted; and while the
+ * watcher's own heartbeat does not get into the database either, as when it is
+ * locked for long, nobody's counts.
  */
 struct watch {
     struct watched *all;
     size_t n;
+    double (*clock)(void); /* NULL: sys_monotonic; tests have their own */
 };
 
 void watch_release(struct watch *w);

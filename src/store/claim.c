@@ -11,25 +11,38 @@
 #include "fmnist/str.h"
 #include "fmnist/sys.h"
 
+/* Whether the worker trains the run, 1 or 0, and what is asked of that. */
+static int
+owns(struct store *s, int64_t worker, int64_t run, char request[12],
+     struct err *e)
+{
+    char status[12] = "";
+    int64_t owner = -1;
+    sqlite3_stmt *st;
+    int rc = db_stmt(s, SQL_RUN_OWNER, &st, e);
+
+    request[0] = '\0';
+    if (rc < 0)
+        return rc;
+    db_int(s, st, ":id", run);
+    rc = db_step(s, st, e);
+    if (rc > 0) {
+        db_column_text(st, 0, status, sizeof(status));
+        owner = sqlite3_column_int64(st, 1);
+        db_column_text(st, 2, request, 12);
+        db_done(st);
+    }
+    return rc < 0 ? rc : owner == worker && strcmp(status, "running") == 0;
+}
+
 int
 db_require_own(struct store *s, int64_t id, struct err *e)
 {
-    sqlite3_stmt *st;
-    int rc = db_stmt(s, SQL_RUN_OWNER, &st, e);
-    int own;
+    char request[12];
+    int rc = owns(s, s->worker, id, request, e);
 
-    if (rc < 0)
-        return rc;
-    db_int(s, st, ":id", id);
-    rc = db_step(s, st, e);
-    if (rc < 0)
-        return rc;
-    own = rc > 0 &&
-          strcmp((const char *)sqlite3_column_text(st, 0), "running") == 0 &&
-          sqlite3_column_int64(st, 1) == s->worker;
-    db_done(st);
-    if (own)
-        return 0;
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
     return err_set(e, ERR_LOST,
                    "run %lld is not this worker's any more: it was taken for "
                    "dead, or the run was changed by hand",
@@ -100,6 +113,7 @@ bind_wanted(struct store *s, enum sql id, const struct claim *c,
     db_text(s, *st, ":user", w->user);
     db_text(s, *st, ":kernels", w->kernels.s);
     db_int(s, *st, ":numerics", c->engine.numerics);
+    db_int(s, *st, ":run", c->run);
     return 0;
 }
 
@@ -112,7 +126,6 @@ find(struct store *s, const struct claim *c, const struct wanted *w,
 
     if (rc < 0)
         return rc;
-    db_int(s, st, ":run", c->run);
     rc = db_step(s, st, e);
     if (rc > 0)
         *id = sqlite3_column_int64(st, 0);
@@ -189,6 +202,26 @@ refuse(struct store *s, const struct claim *c, struct err *e)
                    (long long)r.id, r.kernel, r.numerics);
 }
 
+/* A worker that was taken for dead has no row to claim for. */
+static int
+has_row(struct store *s, struct err *e)
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    if (s->worker == 0)
+        return 0;
+    rc = db_stmt(s, SQL_WORKER_EXISTS, &st, e);
+    if (rc < 0)
+        return rc;
+    db_int(s, st, ":id", s->worker);
+    rc = db_step(s, st, e);
+    if (rc == 0)
+        return err_set(e, ERR_LOST, "this worker was taken for dead");
+    db_done(st);
+    return rc < 0 ? rc : 0;
+}
+
 int
 store_claim(struct store *s, const struct claim *c, int64_t *id, struct err *e)
 {
@@ -200,6 +233,8 @@ store_claim(struct store *s, const struct claim *c, int64_t *id, struct err *e)
     if (rc < 0)
         return rc;
     rc = wanted_init(&w, c, e);
+    if (rc == 0)
+        rc = has_row(s, e);
     if (rc == 0 && c->run == 0)
         rc = store_queue_paused(s, &paused, e);
     if (rc == 0 && !paused)
@@ -248,23 +283,13 @@ int
 store_request(struct store *s, int64_t worker, int64_t run,
               enum run_request *out, struct err *e)
 {
-    char status[12], request[12];
-    sqlite3_stmt *st;
-    int64_t owner;
-    int rc = db_stmt(s, SQL_RUN_OWNER, &st, e);
+    char request[12];
+    int rc = owns(s, worker, run, request, e);
 
     *out = REQUEST_NONE;
     if (rc < 0)
         return rc;
-    db_int(s, st, ":id", run);
-    rc = db_step(s, st, e);
-    if (rc < 0)
-        return rc;
-    db_column_text(st, 0, status, sizeof(status));
-    owner = rc > 0 ? sqlite3_column_int64(st, 1) : -1;
-    db_column_text(st, 2, request, sizeof(request));
-    db_done(st);
-    if (owner != worker || strcmp(status, "running") != 0)
+    if (rc == 0)
         return err_set(e, ERR_LOST, "run %lld is not this worker's any more",
                        (long long)run);
     if (strcmp(request, "stop") == 0)

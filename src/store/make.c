@@ -66,16 +66,19 @@ store_run_twins(struct store *s, const struct hyper *h, int64_t dataset_id,
 static int
 is_made_up(const struct run *r, struct err *e)
 {
+    static const char DIGITS[] = "0123456789";
     struct str base;
     const char *rest;
+    size_t digits;
     int rc;
 
     str_init(&base);
     rc = db_base_name(&r->h, &base, e);
     if (rc == 0 && strncmp(r->name, base.s, base.len) == 0) {
         rest = r->name + base.len;
-        if (strncmp(rest, " #", 2) == 0)
-            rest += 2 + strspn(rest + 2, "0123456789");
+        digits = strncmp(rest, " #", 2) == 0 ? strspn(rest + 2, DIGITS) : 0;
+        if (digits)
+            rest += 2 + digits;
         rc = *rest == '\0';
     }
     str_release(&base);
@@ -159,6 +162,10 @@ can_extend(const struct run *p, long long epochs, struct err *e)
 {
     const struct hyper_field *schedule = hyper_field("schedule");
 
+    if (p->trashed)
+        return err_set(e, ERR_FAIL,
+                       "run %lld is in the trash; `restore` takes it out",
+                       (long long)p->id);
     if (strcmp(p->status, "finished") != 0)
         return err_set(e, ERR_FAIL,
                        "run %lld is %s; only a finished run is extended "
@@ -175,7 +182,9 @@ can_extend(const struct run *p, long long epochs, struct err *e)
                        "first epoch on; `clone --epochs %lld` trains it",
                        (long long)p->id, schedule->choices[p->h.schedule],
                        epochs);
-    if (p->epochs_done < p->h.epochs)
+    if (p->epochs_done < p->h.epochs ||
+        (p->h.patience > 0 &&
+         p->epochs_done - p->result_epoch >= p->h.patience))
         return err_set(e, ERR_USAGE,
                        "run %lld ended after epoch %d of %lld, as its patience "
                        "of %lld ran out; more epochs would not change that",
@@ -247,6 +256,9 @@ store_run_extend(struct store *s, int64_t parent, long long epochs,
         rc = has_state(s, &p, e);
     if (rc == 0) {
         p.h.epochs = epochs;
+        rc = hyper_check(&p.h, e);
+    }
+    if (rc == 0) {
         child.h = &p.h;
         child.dataset_id = p.dataset_id;
         child.sweep_id = 0;

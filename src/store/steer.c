@@ -132,10 +132,13 @@ static void
 reason(const struct run_status *r, int64_t id, enum steer what, char *why,
        size_t size)
 {
+    int again = what == STEER_RESUME || what == STEER_RETRY;
     const char *hint = "";
 
-    if ((what == STEER_RESUME || what == STEER_RETRY) && is(r, "finished"))
+    if (again && is(r, "finished"))
         hint = "; `extend` trains it for more epochs, `clone` trains it anew";
+    else if (what == STEER_RETRY && is(r, "paused"))
+        hint = "; `resume` puts it back in the queue";
     snprintf(why, size, "run %lld is %s%s", (long long)id,
              r->trashed ? "in the trash" : r->status,
              r->trashed ? "; `restore` takes it out" : hint);
@@ -287,27 +290,33 @@ step(const struct places *p, int up, struct place *out)
     }
 }
 
-/* How many of those that stay come before `other`, and that one with `after`;
- * -1 where it is none of them. */
-static long
-stay_before(const struct places *p, int64_t other, int after)
+/* *n: how many of those that stay come before `other`, with `after` that one
+ * too. */
+static int
+stay_before(const struct places *p, int64_t other, int after, size_t *n,
+            struct err *e)
 {
-    long n = 0;
     size_t i;
 
-    for (i = 0; i < p->n; i++) {
-        if (p->all[i].id == other)
-            return p->all[i].moved ? -1 : n + after;
-        n += !p->all[i].moved;
-    }
-    return -1;
+    *n = 0;
+    for (i = 0; i < p->n && p->all[i].id != other; i++)
+        *n += !p->all[i].moved;
+    if (i == p->n)
+        return err_set(e, ERR_FAIL, "run %lld is not in the queue",
+                       (long long)other);
+    if (p->all[i].moved)
+        return err_set(e, ERR_FAIL, "run %lld is one of those to move",
+                       (long long)other);
+    *n += (size_t)after;
+    return 0;
 }
 
 static int
 arrange(const struct places *p, enum move how, int64_t other, struct place *out,
         struct err *e)
 {
-    long at;
+    size_t at;
+    int rc;
 
     switch (how) {
     case MOVE_UP:
@@ -324,31 +333,37 @@ arrange(const struct places *p, enum move how, int64_t other, struct place *out,
     case MOVE_AFTER:
         break;
     }
-    at = stay_before(p, other, how == MOVE_AFTER);
-    if (at < 0)
-        return err_set(e, ERR_FAIL,
-                       "run %lld is not in the queue, or is moved itself",
-                       (long long)other);
-    gather(p, (size_t)at, out);
-    return 0;
+    rc = stay_before(p, other, how == MOVE_AFTER, &at, e);
+    if (rc == 0)
+        gather(p, at, out);
+    return rc;
 }
 
-/* The places stay as they are; who stands in them changes.  Equal ones, as an
- * import may bring, become distinct. */
+/* Whether no two are equal, as an import may bring them. */
+static int
+are_distinct(const struct places *p)
+{
+    size_t i;
+
+    for (i = 1; i < p->n; i++)
+        if (p->all[i].position == p->all[i - 1].position)
+            return 0;
+    return 1;
+}
+
+/* The places stay as they are; who stands in them changes. */
 static int
 write_places(struct store *s, const struct places *p, const struct place *order,
              struct err *e)
 {
-    int64_t position, last = INT64_MIN;
+    int distinct = are_distinct(p);
+    int64_t position;
     sqlite3_stmt *st;
     size_t i;
     int rc = 0;
 
     for (i = 0; rc == 0 && i < p->n; i++) {
-        position = p->all[i].position;
-        if (position <= last)
-            position = last + 1;
-        last = position;
+        position = distinct ? p->all[i].position : (int64_t)i + 1;
         if (order[i].position == position)
             continue;
         rc = db_stmt(s, SQL_RUN_POSITION, &st, e);

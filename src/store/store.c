@@ -364,6 +364,7 @@ open_read(struct store *s, struct err *e)
         rc = db_check_schema(s, version, e);
     if (rc == 0)
         rc = db_exec(s, SQL_QUERY_ONLY_ON, e);
+    s->shared = is_network(s);
     return rc;
 }
 

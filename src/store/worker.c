@@ -302,10 +302,16 @@ store_worker_bury(struct store *s, const struct worker *w, int *runs,
                   struct err *e)
 {
     const struct left l = {w ? w->id : 0, w, 1, ""};
-    int rc = db_begin(s, e);
+    struct orphan o;
     int same = 1;
+    int rc = 0;
 
     *runs = 0;
+    /* There is seldom any: not worth a lock. */
+    if (!w && (rc = next_orphan(s, &l, &o, e)) == 0)
+        return 0;
+    if (rc >= 0)
+        rc = db_begin(s, e);
     if (rc < 0)
         return rc;
     if (w)
