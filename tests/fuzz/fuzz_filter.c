@@ -28,7 +28,7 @@ open_once(void)
 
     if (store)
         return;
-    file = lab_database(&n);
+    file = lab_database(0, &n);
     path = fuzz_path("runs.db");
     fuzz_write(path, file, n);
     MUST(store_open(path, STORE_READ, &store, &e) == 0);

@@ -115,13 +115,14 @@ by_sql(const char *path, struct bytes in)
     sqlite3_close_v2(db);
 }
 
+/* Whether a line begins so. */
 static int
-has_sql(struct bytes in)
+has_line(struct bytes in, const char *begin)
 {
     char line[MAX_LINE];
 
     while (next_line(&in, line))
-        if (line[0] == 's' && line[1] == ' ')
+        if (strncmp(line, begin, strlen(begin)) == 0)
             return 1;
     return 0;
 }
@@ -228,9 +229,54 @@ hostile_write(const char *path, const uint8_t *data, size_t size)
         fuzz_write(path, data, size);
         return;
     }
-    lab = lab_database(&n);
+    lab = lab_database(has_line(in, "old"), &n);
     fuzz_write(path, lab, n);
-    if (has_sql(in))
+    if (has_line(in, "s "))
         by_sql(path, in);
     by_bytes(path, in);
+}
+
+/* ---- afterwards ---------------------------------------------------------- */
+
+static struct {
+    uint8_t bytes[2 * MAX_FILE];
+    size_t n;
+    int alone;
+} was;
+
+static size_t
+slurp(const char *path, uint8_t *p, size_t size)
+{
+    FILE *f = fopen(path, "rb");
+    size_t n;
+
+    MUST(f);
+    n = fread(p, 1, size, f);
+    fclose(f);
+    return n;
+}
+
+static int
+is_beside(const char *path, const char *suffix)
+{
+    char name[400];
+
+    snprintf(name, sizeof(name), "%s%s", path, suffix);
+    return access(name, F_OK) == 0;
+}
+
+void
+hostile_remember(const char *path)
+{
+    was.alone = !is_beside(path, "-wal") && !is_beside(path, "-journal");
+    was.n = slurp(path, was.bytes, sizeof(was.bytes));
+}
+
+void
+hostile_unchanged(const char *path)
+{
+    static uint8_t now[sizeof(was.bytes)];
+
+    MUST(!was.alone || (slurp(path, now, sizeof(now)) == was.n &&
+                        memcmp(now, was.bytes, was.n) == 0));
 }

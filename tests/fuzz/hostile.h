@@ -14,8 +14,14 @@
  *   p PAGE AT HEX  bytes of a page, both from decimal numbers
  *   c SIZE         cuts the file
  *   w HEX, j HEX   bytes added to a -wal or -journal beside it
+ *   old            the database is of the first schema
  * Other lines mean nothing.  SQL goes first.
  */
 void hostile_write(const char *path, const uint8_t *data, size_t size);
+
+/* Keeps the bytes of the file; and makes sure that it has them still, unless
+ * what is beside it belongs to it, which reading may put into it. */
+void hostile_remember(const char *path);
+void hostile_unchanged(const char *path);
 
 #endif

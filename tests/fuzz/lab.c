@@ -11,6 +11,7 @@
 #include "fmnist/sha256.h"
 #include "fmnist/store.h"
 #include "fuzz.h"
+#include "store/sql.h"
 #include "train/checkpoint.h"
 
 #define SPEC "pool 14 flatten dense 10"
@@ -218,23 +219,80 @@ make(const char *path)
     check(path);
 }
 
-uint8_t *
-lab_database(size_t *n)
+static size_t
+take_file(const char *path, uint8_t *p, size_t size)
 {
-    static uint8_t kept[1 << 20];
-    static size_t kept_n;
-    const char *path = fuzz_path("lab.db");
-    FILE *f;
+    FILE *f = fopen(path, "rb");
+    size_t n;
 
-    if (kept_n == 0) {
+    MUST(f);
+    n = fread(p, 1, size, f);
+    MUST(n > 0 && n < size);
+    fclose(f);
+    return n;
+}
+
+/* Copies the columns that a table of the old schema has. */
+static void
+copy_table(sqlite3 *db, const char *name)
+{
+    sqlite3_stmt *st;
+    const char *columns;
+    char *sql;
+
+    MUST(sqlite3_prepare_v2(db,
+                            "SELECT group_concat(name, ', ') "
+                            "FROM pragma_table_info(?, 'main')",
+                            -1, &st, NULL) == SQLITE_OK);
+    sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+    MUST(sqlite3_step(st) == SQLITE_ROW);
+    columns = (const char *)sqlite3_column_text(st, 0);
+    sql = sqlite3_mprintf("INSERT INTO main.%s (%s) SELECT %s FROM newest.%s",
+                          name, columns, columns, name);
+    MUST(sql);
+    run_sql(db, sql);
+    sqlite3_free(sql);
+    sqlite3_finalize(st);
+}
+
+/* The same rows in the first schema. */
+static void
+make_old(const char *path, const char *newest)
+{
+    sqlite3_stmt *st;
+    sqlite3 *db;
+    char page[40], *sql = sqlite3_mprintf("ATTACH %Q AS newest", newest);
+
+    MUST(sql && sqlite3_open(path, &db) == SQLITE_OK);
+    snprintf(page, sizeof(page), "PRAGMA page_size = %d", LAB_PAGE);
+    run_sql(db, page);
+    run_sql(db, sql_migrations()[0]);
+    run_sql(db, sql);
+    sqlite3_free(sql);
+    MUST(sqlite3_prepare_v2(db,
+                            "SELECT name FROM main.sqlite_schema "
+                            "WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+                            -1, &st, NULL) == SQLITE_OK);
+    while (sqlite3_step(st) == SQLITE_ROW)
+        copy_table(db, (const char *)sqlite3_column_text(st, 0));
+    sqlite3_finalize(st);
+    MUST(sqlite3_close(db) == SQLITE_OK);
+}
+
+uint8_t *
+lab_database(int old, size_t *n)
+{
+    static uint8_t kept[2][1 << 20];
+    static size_t kept_n[2];
+    const char *path = fuzz_path("lab.db"), *old_path = fuzz_path("old.db");
+
+    if (kept_n[0] == 0) {
         make(path);
-        f = fopen(path, "rb");
-        MUST(f);
-        kept_n = fread(kept, 1, sizeof(kept), f);
-        MUST(kept_n > 0 && kept_n < sizeof(kept));
-        fclose(f);
+        make_old(old_path, path);
+        kept_n[0] = take_file(path, kept[0], sizeof(kept[0]));
+        kept_n[1] = take_file(old_path, kept[1], sizeof(kept[1]));
         fuzz_clear();
     }
-    *n = kept_n;
-    return kept;
+    *n = kept_n[old];
+    return kept[old];
 }

@@ -14,8 +14,9 @@ struct dataset;
 /* The set of its runs, which is not to be freed. */
 const struct dataset *lab_set(void);
 
-/* The bytes of such a file, of small pages, in WAL mode; kept for ever.
+/* The bytes of such a file, of small pages, in WAL mode; or of one as the first
+ * release made it, with a rollback journal.  Kept for ever.
  * Clears the folder of fuzz.h at the first call. */
-uint8_t *lab_database(size_t *n);
+uint8_t *lab_database(int old, size_t *n);
 
 #endif

@@ -264,6 +264,12 @@ HOSTILE = {
     "statistics": "s ANALYZE; UPDATE sqlite_stat1 SET stat = '0 -1 x'",
     "newer": "s PRAGMA user_version = 99",
     "older": "s PRAGMA user_version = 0",
+    "old": "old",
+    "old-trigger": "old\ns CREATE TRIGGER t AFTER UPDATE ON run BEGIN DELETE"
+                   " FROM run; END",
+    "old-rows": "old\ns UPDATE epoch SET run_id = 7; UPDATE run SET name = ''"
+                " WHERE id = 2",
+    "old-index": "old\ns DROP INDEX run_dataset; PRAGMA user_version = -1",
     "other": "s PRAGMA application_id = 7",
     "utf16": "s PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM",
     "empty": "c 0",
