@@ -32,6 +32,10 @@ PRAGMA journal_mode = WAL;
 -- name: rollback_journal
 PRAGMA journal_mode = DELETE;
 
+-- Of a copy that is thrown away unless it is finished.
+-- name: no_journal
+PRAGMA journal_mode = OFF;
+
 -- name: pragmas
 PRAGMA foreign_keys = ON;
 PRAGMA synchronous = NORMAL;

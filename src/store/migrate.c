@@ -23,11 +23,25 @@ db_newest(const struct store *s)
     return n;
 }
 
+/* The side whose fault it is that copying failed with rc. */
+static const char *
+whose(int rc, const char *from, const char *to)
+{
+    switch (rc & 0xFF) {
+    case SQLITE_BUSY:
+    case SQLITE_PROTOCOL:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return from;
+    }
+    return rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_SHORT_READ ? from : to;
+}
+
 /* Copies into file `to`; messages name the file that it will be. */
 static int
 copy_pages(struct store *s, const char *to, const char *name, struct err *e)
 {
-    struct store copy = {.path = (char *)name};
+    struct store copy = {0};
     sqlite3_backup *b = NULL;
     int rc;
 
@@ -35,20 +49,23 @@ copy_pages(struct store *s, const char *to, const char *name, struct err *e)
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
     if (rc == SQLITE_OK) {
         sqlite3_extended_result_codes(copy.db, 1);
+        rc = sqlite3_exec(copy.db, sql_text(SQL_NO_JOURNAL), NULL, NULL, NULL);
+    }
+    if (rc == SQLITE_OK) {
         b = sqlite3_backup_init(copy.db, "main", s->db, "main");
         if (b) {
-            do {
-                rc = sqlite3_backup_step(b, -1);
-            } while (rc == SQLITE_OK || rc == SQLITE_BUSY ||
-                     rc == SQLITE_LOCKED);
+            /* All pages at once, after waiting for a lock as any reader. */
+            rc = sqlite3_backup_step(b, -1);
             sqlite3_backup_finish(b);
             rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
         } else {
             rc = sqlite3_extended_errcode(copy.db);
         }
     }
-    /* What went wrong may be the source's fault; its words say more then. */
-    rc = rc == SQLITE_OK ? 0 : db_error(&copy, rc, e);
+    if (rc != SQLITE_OK) {
+        copy.path = (char *)whose(rc, s->path, name);
+        rc = db_error(&copy, rc, e);
+    }
     sqlite3_close(copy.db);
     return rc;
 }
