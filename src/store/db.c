@@ -4,6 +4,7 @@
 #include "store/db.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -15,9 +16,20 @@ doing(int rc)
     case SQLITE_IOERR_READ:
     case SQLITE_IOERR_SHORT_READ:
         return " while reading";
+    case SQLITE_IOERR_FSTAT:
+    case SQLITE_IOERR_ACCESS:
+        return " while looking for files";
     case SQLITE_IOERR_WRITE:
     case SQLITE_IOERR_TRUNCATE:
         return " while writing";
+    case SQLITE_IOERR_DELETE:
+        return " while deleting the journal";
+    case SQLITE_IOERR_LOCK:
+    case SQLITE_IOERR_RDLOCK:
+    case SQLITE_IOERR_UNLOCK:
+    case SQLITE_IOERR_CHECKRESERVEDLOCK:
+    case SQLITE_IOERR_SHMLOCK:
+        return " while locking";
     case SQLITE_IOERR_FSYNC:
     case SQLITE_IOERR_DIR_FSYNC:
         return " while syncing";
@@ -29,6 +41,15 @@ doing(int rc)
     return "";
 }
 
+/* The code in full: not all calls return more than its lowest byte. */
+static int
+extended(const struct store *s, int rc)
+{
+    int more = s->db ? sqlite3_extended_errcode(s->db) : rc;
+
+    return (more & 0xFF) == rc ? more : rc;
+}
+
 int
 db_error(struct store *s, int rc, struct err *e)
 {
@@ -36,6 +57,11 @@ db_error(struct store *s, int rc, struct err *e)
     int sys = s->db ? sqlite3_system_errno(s->db) : 0;
     int code = ERR_FAIL;
 
+    rc = extended(s, rc);
+    if (rc == SQLITE_IOERR_NOMEM)
+        rc = SQLITE_NOMEM;
+    if ((rc & 0xFF) == SQLITE_IOERR && sys == ENOSPC)
+        rc = SQLITE_FULL;
     switch (rc & 0xFF) {
     case SQLITE_NOMEM:
         return err_set(e, ERR_NOMEM, "out of memory: %s", s->path);
@@ -43,6 +69,7 @@ db_error(struct store *s, int rc, struct err *e)
         return err_set(e, ERR_CANCEL, "%s: interrupted", s->path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
         return err_set(e, ERR_FAIL,
                        "%s: locked by another program; try again when that "
                        "is done",
