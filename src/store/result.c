@@ -290,6 +290,7 @@ store_confusion(struct store *s, int64_t id, int epoch, struct confusion *out,
     db_int(s, st, ":id", id);
     db_int(s, st, ":epoch", epoch);
     rc = db_step(s, st, e);
+    db_done(st);
     if (rc <= 0)
         return rc < 0 ? rc : nothing(id, epoch, e);
     db_done(st);
