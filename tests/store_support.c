@@ -100,8 +100,9 @@ classes(int right, uint8_t predicted[TEST_PART], struct confusion *c)
     }
 }
 
-void
-test_epoch(struct store *s, int64_t id, int epoch, int right)
+int
+test_put_epoch(struct store *s, int64_t id, int epoch, int right,
+               struct err *e)
 {
     char weights[32], state[32];
     struct checkpoint last = {
@@ -132,11 +133,18 @@ test_epoch(struct store *s, int64_t id, int epoch, int right)
         (size_t)snprintf(weights, sizeof(weights), "weights %d", epoch);
     last.state_size = (size_t)snprintf(state, sizeof(state), "state %d", epoch);
     classes(right, predicted, &c);
-    OK(store_run_epoch(s, id, &r, e));
+    return store_run_epoch(s, id, &r, e);
 }
 
 void
-test_end(struct store *s, int64_t id, const char *status, int right)
+test_epoch(struct store *s, int64_t id, int epoch, int right)
+{
+    OK(test_put_epoch(s, id, epoch, right, e));
+}
+
+int
+test_put_end(struct store *s, int64_t id, const char *status, int right,
+             struct err *e)
 {
     uint32_t images[TEST_PART];
     uint8_t truth[TEST_PART], predicted[TEST_PART];
@@ -152,7 +160,13 @@ test_end(struct store *s, int64_t id, const char *status, int right)
         p[i * N_CLASSES + predicted[i]] = 0.75f;
         p[i * N_CLASSES + (predicted[i] + 1) % N_CLASSES] = 0.25f;
     }
-    OK(store_run_end(s, id, status, "", &all, e));
+    return store_run_end(s, id, status, "", &all, e);
+}
+
+void
+test_end(struct store *s, int64_t id, const char *status, int right)
+{
+    OK(test_put_end(s, id, status, right, e));
 }
 
 int64_t

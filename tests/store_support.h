@@ -46,6 +46,11 @@ void test_start(struct store *s, int64_t id);
 void test_epoch(struct store *s, int64_t id, int epoch, int right);
 /* Ends it, with predictions of `right` right ones. */
 void test_end(struct store *s, int64_t id, const char *status, int right);
+/* Both, where they may fail. */
+int test_put_epoch(struct store *s, int64_t id, int epoch, int right,
+                   struct err *e);
+int test_put_end(struct store *s, int64_t id, const char *status, int right,
+                 struct err *e);
 /* Queued, started, trained for n epochs (k right in epoch k), finished. */
 int64_t test_finished(struct store *s, const char *name, int epochs);
 
