@@ -100,7 +100,13 @@ SET status = 'running', request = NULL, error = NULL, finished_at = NULL,
                   THEN kernel ELSE :kernel END,
     numerics = :numerics,
     threads = min(:threads, coalesce(threads_wanted, :threads)),
-    program_version = :version, compiler = :compiler, host = :host
+    program_version = :version, compiler = :compiler, host = :host,
+    -- It may have been stopped after its result's epoch.
+    (train_loss, train_acc, val_loss, val_acc, test_loss, test_acc) =
+        (SELECT e.train_loss, e.train_acc, e.val_loss, e.val_acc, e.test_loss,
+                e.test_acc
+         FROM epoch AS e
+         WHERE e.run_id = run.id AND e.epoch = run.epochs_done)
 WHERE id = :id;
 
 -- name: run_owner

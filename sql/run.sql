@@ -47,12 +47,17 @@ SET epochs_done = :epoch,
     result_epoch = nullif(:result_epoch, 0),
     train_loss = :train_loss, train_acc = :train_acc, val_loss = :val_loss,
     val_acc = :val_acc, test_loss = :test_loss, test_acc = :test_acc,
-    peak_test_acc = :peak_test_acc, peak_epoch = nullif(:peak_epoch, 0),
-    (seconds, samples_per_second) =
+    peak_test_acc = :peak_test_acc, peak_epoch = nullif(:peak_epoch, 0)
+WHERE id = :id AND epochs_done <= :epoch;
+
+-- An epoch that is trained again takes another time than it did.
+-- name: run_times
+UPDATE run
+SET (seconds, samples_per_second) =
         (SELECT sum(e.seconds),
                 count(e.samples_per_second) / sum(1 / e.samples_per_second)
          FROM epoch AS e WHERE e.run_id = :id)
-WHERE id = :id AND epochs_done <= :epoch;
+WHERE id = :id;
 
 -- name: event_insert
 INSERT INTO event (run_id, at, level, text)

@@ -290,6 +290,17 @@ START_TEST(newest_then_result)
     ck_assert_str_eq(test_value(s, "SELECT val_acc FROM run"), "0.75");
     ck_assert_str_eq(test_value(s, "SELECT result_epoch FROM run"), "1");
     ck_assert_str_eq(test_value(s, "SELECT count(*) FROM checkpoint"), "2");
+    /* Running again: the newest there is, from the first moment. */
+    OK(store_steer(s, &(struct run_ids){&id, 1, 1}, STEER_RESUME, 0, NULL, NULL,
+                   e));
+    test_start(s, id);
+    ck_assert_str_eq(test_value(s, "SELECT val_acc FROM run"), "0.25");
+    /* An epoch that is trained again took another time. */
+    m.epoch = 1;
+    m.seconds = 3;
+    OK(store_run_epoch(s, id, &r, e));
+    ck_assert_str_eq(test_value(s, "SELECT val_acc FROM run"), "0.25");
+    ck_assert_str_eq(test_value(s, "SELECT seconds FROM run"), "4");
     store_close(s);
 }
 END_TEST

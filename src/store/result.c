@@ -113,6 +113,12 @@ put_denormalised(struct store *s, int64_t id, const struct epoch_report *r,
     db_int(s, st, ":result_epoch", r->result_epoch);
     db_int(s, st, ":peak_epoch", r->peak_epoch);
     db_real(s, st, ":peak_test_acc", r->peak_test_acc);
+    rc = db_run(s, st, e);
+    if (rc == 0)
+        rc = db_stmt(s, SQL_RUN_TIMES, &st, e);
+    if (rc < 0)
+        return rc;
+    db_int(s, st, ":id", id);
     return db_run(s, st, e);
 }
 
