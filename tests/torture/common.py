@@ -29,16 +29,17 @@ NARROW = ["--filters", "8-16", "--hidden", "32-16"]
 
 # Bytes of the shared-memory file that SQLite locks in WAL mode (walIndexHdr in
 # its file format), and of the database file in the other modes.
-WAL_WRITE, WAL_CHECKPOINT, FILE_RESERVED = 120, 121, 0x40000001
+WAL_WRITE, WAL_CHECKPOINT = 120, 121
+FILE_RESERVED = 0x40000001
 
 
 class Report:
-    """The counts of a phase, in the order in which they were first touched, and
-    what was violated."""
+    """The counts of a phase, in the order in which they were named or first
+    touched, and what was violated."""
 
-    def __init__(self, name):
+    def __init__(self, name, *counts):
         self.name = name
-        self.counts = collections.OrderedDict()
+        self.counts = collections.OrderedDict((c, 0) for c in counts)
         self.faults = []
         self.checks = 0
 
@@ -140,15 +141,17 @@ class Lab:
         return [int(w) for w in
                 self.run("--quiet", "queue", *options, db=db).split()]
 
-    def has(self, command):
-        return self.attempt(command, "--help").returncode == 0
+    def has(self, *command):
+        return self.attempt(*command, "--help").returncode == 0
 
     @contextlib.contextmanager
     def connect(self, db=None):
         """Closed again at once: a process that closes another descriptor of a
         file loses the locks that SQLite holds on it."""
-        c = sqlite3.connect(f"file:{db or self.db}?mode=ro", uri=True,
-                            timeout=60)
+        db = db or self.db
+        # What a transaction left in a rollback journal has to be undone.
+        mode = "rw" if os.path.exists(db + "-journal") else "ro"
+        c = sqlite3.connect(f"file:{db}?mode={mode}", uri=True, timeout=60)
         try:
             yield c
         finally:
@@ -268,14 +271,20 @@ def plain(value):
     return value
 
 
-def dump(connection, exact=False):
-    """All rows of all tables, times and UUIDs made equal unless exact."""
+def columns_of(c):
+    """The columns of each table."""
+    return {t: [r[1] for r in c.execute(f'PRAGMA table_info("{t}")')]
+            for (t,) in c.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND "
+                "name NOT LIKE 'sqlite_stat%' ORDER BY name").fetchall()}
+
+
+def dump(c, columns=None):
+    """All rows, times and UUIDs made equal; columns: only those of each
+    table."""
     out = {}
-    for (table,) in connection.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND "
-            "name NOT LIKE 'sqlite_stat%' ORDER BY name").fetchall():
-        rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()
-        if not exact:
-            rows = [tuple(map(plain, r)) for r in rows]
-        out[table] = sorted(rows, key=repr)
+    for table, names in (columns or columns_of(c)).items():
+        names = ", ".join(f'"{n}"' for n in names)
+        rows = c.execute(f'SELECT {names} FROM "{table}"').fetchall()
+        out[table] = sorted((tuple(map(plain, r)) for r in rows), key=repr)
     return out

@@ -37,22 +37,12 @@ class Round:
         self.supervisors = []
         self.run = None
         self.killed = set()
+        self.patience = {}  # supervisor: how often its trainer was killed
 
     # ---- the processes ----
 
     def queue(self):
         lab = self.lab
-        if not lab.has("queue"):  # TEMP
-            import sqlite3
-            lab.run("worker", "--drain")
-            c = sqlite3.connect(lab.db)
-            c.execute("attach ? as ref", (lab.path("reference.db"),))
-            c.execute("insert or ignore into dataset select * from ref.dataset")
-            cols = ("name,model,preset,spec,user,epochs,batch_size,lr,optimizer,momentum,nesterov,weight_decay,dropout,schedule,warmup,step_size,gamma,augment,label_smoothing,seed,split_seed,test_fraction,val_fraction,patience,precision,dataset_id,created_at").split(",")
-            n = c.execute("select count(*) from run").fetchone()[0]
-            self.run = c.execute(f"insert into main.run(uuid,status,position,{','.join(cols)}) select substr(uuid,1,30)||printf('%06d',{n}),'queued',1,{','.join('name||'+repr(str(n)) if x=='name' else x for x in cols)} from ref.run where id=?", (self.reference["id"],)).lastrowid
-            c.commit(); c.close()
-            return
         self.run = lab.queue(*CNN, *self.options, "--data", lab.images,
                              "--seed", self.reference["seed"])[0]
 
@@ -197,7 +187,12 @@ class Round:
                                [6, 1, 1, 2])[0]
         supervisors = [p for p in self.supervisors
                        if pid in children(p.pid)]
+        # A supervisor waits ever longer before it starts one again.
+        if supervisors and self.patience.get(supervisors[0].pid, 0) >= 3:
+            how = "process group"
         if how == "alone" or not supervisors:
+            for s in supervisors:
+                self.patience[s.pid] = self.patience.get(s.pid, 0) + 1
             kill(pid)
             return "alone"
         s = supervisors[0]
@@ -286,12 +281,18 @@ class Round:
                 print("#   ", *r, file=sys.stderr)
         fault = lab.db_check()
         report.check(not fault, f"{what}: db check: {fault}")
-        # The reader's file must not grow without bound.
         for p in self.supervisors:
             try:
                 p.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 report.check(False, f"{what}: a worker does not end")
+
+
+COUNTS = ["kills", "  after the first checkpoint",
+          *(f"  {m[0]}" for m in Round.MOMENTS), "  the trainer alone",
+          "  with its supervisor", "  supervisor first", "  process group",
+          "supervisors killed, training goes on", "runs finished", "resumes",
+          "  from a checkpoint", "mismatches"]
 
 
 def references(lab, configs, seed):
@@ -303,22 +304,22 @@ def references(lab, configs, seed):
                           lab.images, "--seed", seed, "--threads", 1,
                           db=lab.path("reference.db")))
         outcome = lab.outcome(run, db=lab.path("reference.db"))
-        out[name] = {"outcome": outcome, "seed": seed, "id": run,
+        out[name] = {"outcome": outcome, "seed": seed,
                      "epochs_done": outcome["run"][0][2],
                      "early": outcome["run"][0][2] < outcome["run"][0][1],
                      "seconds": time.monotonic() - began}
     return out
 
 
-def start_reader(lab, mode):
+def start_reader(lab, mode, file="seen.json"):
     return subprocess.Popen([sys.executable, os.path.join(HERE, "reader.py"),
-                             lab.db, mode, lab.path("seen.json")],
+                             lab.db, mode, lab.path(file)],
                             stdin=subprocess.PIPE)
 
 
-def stop_reader(lab, reader, report):
+def stop_reader(lab, reader, report, file="seen.json"):
     reader.communicate()
-    with open(lab.path("seen.json"), encoding="utf-8") as f:
+    with open(lab.path(file), encoding="utf-8") as f:
         seen = json.load(f)
     report.count("epochs that a reader saw", seen["epochs"])
     report.most("most bytes of the log", seen["wal"])
@@ -347,7 +348,7 @@ def lane(seed, kills, configs):
 
 
 def phase(seed, long):
-    report = Report("kill-worker")
+    report = Report("kill-worker", *COUNTS)
     lanes, kills = (2, 200) if long else (1, 10)
     configs = CONFIGS if long else CONFIGS[:2]
     with multiprocessing.Pool(lanes) as pool:

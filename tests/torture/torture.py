@@ -4,10 +4,10 @@
 
     torture.py [--short] [--seed N] [PHASE...]
 
-Without --short, `make check-torture`: a table for each phase and, at the end, the
-sum; it fails where anything was violated.  --short prints TAP, for `make
-check`.  A seed repeats the moments that were drawn, as far as the machine is as
-quick."""
+Without --short, `make check-torture`: the counts of each phase and, at the end,
+their sum; it fails where anything was violated.  --short prints TAP, for `make
+check`.  A seed draws the same moments again; what the program is at then is up
+to the machine."""
 import argparse
 import importlib
 import os
@@ -16,6 +16,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
 
 PHASES = ["kill-worker", "kill-command", "stress", "log-size", "identity"]
 
@@ -55,12 +56,12 @@ def table(names, seed):
     return 1 if failed or not passed else 0
 
 
-def main():
+def main(argv):
     p = argparse.ArgumentParser()
     p.add_argument("--short", action="store_true")
     p.add_argument("--seed", default="")
     p.add_argument("phases", nargs="*", metavar="PHASE")
-    o = p.parse_args()
+    o = p.parse_args(argv)
     unknown = set(o.phases) - set(PHASES)
     if unknown:
         p.error(f"phases are {' '.join(PHASES)}, not {' '.join(unknown)}")
@@ -69,4 +70,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
