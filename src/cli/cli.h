@@ -44,6 +44,7 @@ struct cli_option {
 
 enum cli_group {
     GROUP_TRAIN,
+    GROUP_QUEUE,
     GROUP_LOOK,
     GROUP_EVALUATE,
     GROUP_KEEP,

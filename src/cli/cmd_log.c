@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "cli/commands.h"
+#include "cli/follow.h"
 #include "cli/output.h"
 
 struct messages {
@@ -70,6 +71,9 @@ run_log(struct cli *c, struct err *e)
     if (rc == 0) {
         rc = cli_run(c, c->argv[0], &id, e);
     }
+    if (rc == 0 && cli_given(c, "follow")) {
+        return follow_run(c, id, mode, e);
+    }
     if (rc == 0 && mode == OUTPUT_TABLE && !cli_given(c, "columns")) {
         rc = print_messages(c, id, &messages, e);
     }
@@ -90,16 +94,34 @@ run_log(struct cli *c, struct err *e)
     return output_close(o, e);
 }
 
+static int
+check(const struct cli *c, struct err *e)
+{
+    return cli_given(c, "follow") && cli_given(c, "columns")
+               ? err_set(e, ERR_USAGE, "--follow excludes --columns")
+               : 0;
+}
+
+static const struct cli_option OPTIONS[] = {
+    {.name = "follow",
+     .letter = 'f',
+     .help = "go on with what comes, until the run has ended"},
+    {.name = NULL},
+};
+
 const struct cli_command cmd_log = {
     .name = "log",
     .operands = "RUN",
     .summary = "the messages of a run and a table of its epochs",
     .group = GROUP_LOOK,
+    .options = OPTIONS,
     .takes = CLI_TAKES_OUTPUT,
+    .check = check,
     .min = 1,
     .max = 1,
     .notes = "--json and --csv have the epochs only; -q their numbers.",
     .examples = "fmnist-tui log @last\n"
+                "fmnist-tui log 17 --follow\n"
                 "fmnist-tui log 17 --csv --columns epoch,test_acc\n",
     .run = run_log,
 };

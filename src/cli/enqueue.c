@@ -10,6 +10,7 @@
 #include "cli/new_run.h"
 #include "cli/output.h"
 #include "cli/runs.h"
+#include "cli/workers.h"
 #include "fmnist/mem.h"
 #include "fmnist/runner.h"
 #include "fmnist/store_queue.h"
@@ -31,7 +32,7 @@ const struct cli_option ENQUEUE_OPTIONS[] = {
      .max = 9007199254740991.0,
      .preset = "0",
      .help = "which runs --random draws"},
-    {.name = "start", .help = "start a worker unless one is alive"},
+    WORKERS_START,
     {.name = "dry-run", .help = "only list the runs, with time and size"},
     {.name = "skip-existing",
      .help = "leave out runs that exist: finished, running, queued or paused"},

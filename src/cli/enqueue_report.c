@@ -10,15 +10,13 @@
 #include "cli/enqueue.h"
 #include "cli/output.h"
 #include "cli/runs.h"
+#include "cli/workers.h"
 #include "fmnist/kern.h"
 #include "fmnist/mem.h"
 #include "fmnist/store_cost.h"
 #include "fmnist/store_queue.h"
 #include "fmnist/sys.h"
 #include "fmnist/worker.h"
-
-/* A worker that --start starts leaves after so many seconds without work. */
-#define IDLE_EXIT 60
 
 /* ---- forecasts ----------------------------------------------------------- */
 
@@ -377,28 +375,11 @@ say_workers(const struct plan *p, struct err *e)
 {
     struct cli *c = p->c;
     int workers = 0;
-    int paused = 0;
     int rc = worker_count(c->store, &workers, e);
-    if (rc == 0 && workers == 0 && cli_given(c, "start")) {
-        const struct worker_spawn o = {
-            .db = store_file(c->store), .jobs = 1, .idle_exit = IDLE_EXIT};
-        char log_file[1024];
-        rc = worker_start(c->store, &o, log_file, e);
-        if (rc == 0) {
-            cli_message(c, "a worker is started; its log is %s", log_file);
-        }
-    } else if (rc == 0 && workers == 0) {
-        cli_message(c, "no worker is alive: 'fmnist-tui worker' or --start");
-    } else if (rc == 0) {
+    if (rc == 0 && workers > 0) {
         rc = say_queue(p, workers, e);
     }
-    if (rc == 0) {
-        rc = store_queue_paused(c->store, &paused, e);
-    }
-    if (rc == 0 && paused) {
-        cli_message(c, "the queue is paused: 'fmnist-tui resume --queue'");
-    }
-    return rc;
+    return rc ? rc : workers_tell(c, e);
 }
 
 static int

@@ -9,9 +9,13 @@
 enum { HELP_COLUMN = 26, HELP_WIDTH = 79 };
 
 static const char *const GROUP_TITLES[N_GROUPS] = {
-    [GROUP_TRAIN] = "Train",       [GROUP_LOOK] = "Look at runs",
-    [GROUP_EVALUATE] = "Evaluate", [GROUP_KEEP] = "Keep house",
-    [GROUP_DATA] = "Data sets",    [GROUP_DB] = "Database and machine",
+    [GROUP_TRAIN] = "Train",
+    [GROUP_QUEUE] = "Steer",
+    [GROUP_LOOK] = "Look at runs",
+    [GROUP_EVALUATE] = "Evaluate",
+    [GROUP_KEEP] = "Keep house",
+    [GROUP_DATA] = "Data sets",
+    [GROUP_DB] = "Database and machine",
 };
 
 static const char *const SECTION_TITLES[] = {
