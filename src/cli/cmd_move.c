@@ -34,7 +34,7 @@ static int
 run_move(struct cli *c, struct err *e)
 {
     struct run_ids ids = {0};
-    enum move how;
+    enum move how = MOVE_TOP;
     int64_t other;
     int changed, kept;
     int rc = choose(c, &how, &other, e);
