@@ -74,7 +74,7 @@ result 'runs are moved' $?
 run move 2
 refused 'move where?' 2 'choose one of --top'
 run move 2 --before 2
-refused 'not beside itself' 1 'run 2 is not in the queue, or is moved itself'
+refused 'not beside itself' 1 'run 2 is one of those to move'
 run edit 4 --lr 0.1
 works 'a queued run is edited'
 [ "$(value "lr || ' ' || (name LIKE '%lr 0.1%')" 4)" = '0.1 1' ]
@@ -152,12 +152,12 @@ result 'what is in the trash is not waited for' $?
 # ---- interrupted, extended, the same ----------------------------------------------
 
 # shellcheck disable=SC2086
-run $long --epochs 400 --name whole
+run $long --epochs 1200 --name whole
 # shellcheck disable=SC2086
 run $long --epochs 15 --name part
 run worker --drain --jobs 2
 works 'two side by side'
-run extend part --epochs 400 --name rest --tag longer
+run extend part --epochs 1200 --name rest --tag longer
 is 'a finished run is extended' 10
 [ "$(value "epochs_done || ' ' || parent_id || ' ' || status" 10)" = '15 9 queued' ]
 result 'it begins where the other ended' $?
@@ -202,10 +202,10 @@ run wait "$id"
 [ "$status" = 1 ] && grep -q '1 of 1 run not finished' err
 result 'a run that was stopped is status 1' $?
 run log rest --follow
-[ "$(grep -c '^epoch ' out)" = 400 ]
+[ "$(grep -c '^epoch ' out)" = 1200 ]
 result 'a log is followed to its end' $?
 run log rest -f --json
-[ "$(wc -l <out)" = 400 ] && head -n 1 out >line && valid_json line
+[ "$(wc -l <out)" = 1200 ] && head -n 1 out >line && valid_json line
 result 'an object a line' $?
 
 # ---- the hook ------------------------------------------------------------------------
