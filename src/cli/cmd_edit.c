@@ -121,6 +121,21 @@ edit(struct cli *c, const struct run_ids *ids, struct err *e)
     return rc;
 }
 
+/* Each value alone; what several say together is checked with the run's. */
+static int
+check_values(const struct cli *c, struct err *e)
+{
+    struct hyper any;
+    int rc = hyper_preset("ann", &any, e);
+    for (int i = 0; rc == 0 && i < c->n_values; i++) {
+        const struct cli_value *v = &c->values[i];
+        if (v->option->field) {
+            rc = hyper_set(&any, v->option->field, v->text ? v->text : "1", e);
+        }
+    }
+    return rc;
+}
+
 static int
 check(const struct cli *c, struct err *e)
 {
@@ -135,7 +150,8 @@ check(const struct cli *c, struct err *e)
                        "--tag, --note: the commands tag and note change these, "
                        "of any run");
     }
-    return changes ? 0 : err_set(e, ERR_USAGE, "say what is to change");
+    return changes ? check_values(c, e)
+                   : err_set(e, ERR_USAGE, "say what is to change");
 }
 
 static int

@@ -161,7 +161,7 @@ run extend part --epochs 1200 --name rest --tag longer
 is 'a finished run is extended' 10
 [ "$(value "epochs_done || ' ' || parent_id || ' ' || status" 10)" = '15 9 queued' ]
 result 'it begins where the other ended' $?
-"$program" worker --solo --threads 1 --checkpoint-every 0 2>>worker.log &
+"$program" worker --solo --threads 1 --checkpoint-every 0.1 2>>worker.log &
 worker=$!
 until_is 'SELECT epochs_done > 16 FROM run WHERE id = 10' 1
 kill -9 "$worker"
