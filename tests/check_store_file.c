@@ -196,6 +196,8 @@ START_TEST(foreign)
     make_db();
     untouched("PRAGMA user_version = 99",
               "written by a newer fmnist-tui (schema 99, this one knows 2)");
+    untouched("PRAGMA user_version = -1", "made it (schema -1); refused");
+    untouched("PRAGMA user_version = -2147483648", "(schema -2147483648)");
 }
 END_TEST
 

@@ -249,6 +249,9 @@ db_migrate(struct store *s, struct err *e)
     int64_t version;
     int rc = look(s, &version, e);
 
+    /* The file may have been changed since it was identified. */
+    if (rc == 0 && version < 0)
+        rc = err_set(e, ERR_FAIL, "%s: changed while it was opened", s->path);
     if (rc == 0 && version > 0 && version < db_newest(s))
         rc = keep_old(s, version, e);
     for (; rc == 0 && version < db_newest(s); version++) {

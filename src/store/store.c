@@ -199,6 +199,11 @@ identify(struct store *s, int64_t *version, struct err *e)
         return err_set(e, ERR_FAIL,
                        "%s: a database of another program, not a run database",
                        s->path);
+    /* Migrations are counted from it. */
+    if (*version < 0)
+        return err_set(e, ERR_FAIL,
+                       "%s: not as this program made it (schema %lld); refused",
+                       s->path, (long long)*version);
     if (*version > db_newest(s))
         return err_set(e, ERR_FAIL,
                        "%s: written by a newer fmnist-tui (schema %lld, this "
