@@ -100,8 +100,12 @@ fuzz()
     fi
 }
 
-prepare "$@"
-for target in "$@"; do
-    fuzz "$target"
-done
-[ $failed -eq 0 ] || die 'something was found, or a target did not run'
+# Read as a whole before it begins: runs are long, and the file may change.
+{
+    prepare "$@"
+    for target in "$@"; do
+        fuzz "$target"
+    done
+    [ $failed -eq 0 ] || die 'something was found, or a target did not run'
+    exit
+}
