@@ -158,15 +158,16 @@ FROM (SELECT e.run_id, e.epoch, e.test_acc,
       GROUP BY e.epoch)
 WHERE test_acc IS NOT 1.0 * hits / nullif(n, 0);
 
+-- A run that was stopped or paused before it was begun again has none.
 -- name: check_predictions
 SELECT 'run ' || id || ': ' || n || ' predictions, ' || hits || ' right, but ' ||
        'test_acc is ' || coalesce(test_acc, 'unset')
 FROM (SELECT r.id, r.test_acc, count(p.image) AS n,
              coalesce(sum(p.truth = p.predicted), 0) AS hits
       FROM run AS r LEFT JOIN prediction AS p ON p.run_id = r.id
-      WHERE r.id = :id
-        AND r.status IN ('finished', 'stopped') AND r.epochs_done > 0
-      GROUP BY r.id)
+      WHERE r.id = :id AND r.epochs_done > 0
+      GROUP BY r.id
+      HAVING r.status = 'finished' OR n > 0)
 WHERE test_acc IS NOT 1.0 * hits / nullif(n, 0);
 
 -- name: check_prediction_cells
@@ -214,6 +215,7 @@ WHERE p.run_id = :id
       (SELECT coalesce(sum(c.count), 0) FROM confusion AS c
        WHERE c.run_id = p.run_id AND c.epoch = p.epoch);
 
+-- Of a run that a worker left behind, the epochs since are trained again.
 -- name: check_checkpoints
 SELECT 'run ' || r.id || ': checkpoint "' || c.kind || '" of epoch ' || c.epoch ||
        ' does not fit the run (epochs_done ' || r.epochs_done ||
@@ -223,16 +225,14 @@ WHERE c.run_id = :id
   AND (c.epoch > r.epochs_done
        OR (c.kind = 'best'
            AND (r.result_epoch IS NULL OR c.epoch > r.result_epoch
-                OR (c.epoch <> r.result_epoch
-                    AND r.status IN ('finished', 'stopped'))))
+                OR (c.epoch <> r.result_epoch AND r.status = 'finished')))
        OR (c.kind = 'last' AND c.epoch <> r.epochs_done
-           AND r.status IN ('finished', 'stopped')));
+           AND r.status = 'finished'));
 
 -- name: check_no_checkpoint
 SELECT 'run ' || r.id || ': no checkpoint'
 FROM run AS r
-WHERE r.id = :id
-  AND r.status IN ('finished', 'stopped') AND r.epochs_done > 0
+WHERE r.id = :id AND r.status = 'finished' AND r.epochs_done > 0
   AND NOT EXISTS (SELECT 1 FROM checkpoint AS c WHERE c.run_id = r.id);
 
 -- What the program looks at itself.
@@ -252,9 +252,13 @@ SELECT 'data set ' || d.id || ': image ' || i.image || ' of ' || d.n_images
 FROM dataset AS d JOIN image AS i ON i.dataset_id = d.id
 WHERE i.image >= d.n_images;
 
--- name: check_whole_sets
-SELECT d.id, d.sha256, d.n_images FROM dataset AS d
-WHERE d.n_images = (SELECT count(*) FROM image AS i WHERE i.dataset_id = d.id);
+-- name: check_sets
+SELECT id FROM dataset ORDER BY id;
+
+-- name: check_whole_set
+SELECT d.sha256, d.n_images FROM dataset AS d
+WHERE d.id = :id
+  AND d.n_images = (SELECT count(*) FROM image AS i WHERE i.dataset_id = d.id);
 
 -- name: check_set_labels
 SELECT label FROM image WHERE dataset_id = :id ORDER BY image;

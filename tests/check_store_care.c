@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fmnist/mem.h"
+#include "fmnist/store_queue.h"
 #include "store_support.h"
 #include "support.h"
 
@@ -144,8 +145,18 @@ END_TEST
 START_TEST(check_accepts)
 {
     struct store *s = test_store();
+    struct run_ids left = {(int64_t[1]){0}, 1, 1};
     int64_t id;
+    int n;
 
+    /* Killed before a checkpoint was due, and stopped in the queue. */
+    left.ids[0] = id = test_run(s, "left");
+    test_start(s, id);
+    test_epoch(s, id, 1, 4);
+    test_sql("DELETE FROM checkpoint");
+    OK(store_worker_bury(s, NULL, &n, e));
+    ck_assert_int_eq(n, 1);
+    OK(store_steer(s, &left, STEER_STOP, 0, NULL, NULL, e));
     test_run(s, "queued");
     id = test_run(s, "running");
     test_start(s, id);
@@ -157,6 +168,8 @@ START_TEST(check_accepts)
     id = test_run(s, "stopped at once");
     test_start(s, id);
     OK(store_run_end(s, id, "stopped", "", NULL, e));
+    ck_assert_str_eq(test_value(s, "SELECT group_concat(status) FROM run"),
+                     "stopped,queued,running,failed,stopped");
     store_close(s);
     ck_assert_str_eq(faults(), "");
 }

@@ -270,38 +270,62 @@ hash_column(struct store *s, enum sql id, int64_t set, struct sha256 *h,
     return rc;
 }
 
+/* Of n images; the hash that they have. */
+static int
+hash_images(struct store *s, int64_t id, uint32_t count, char is[SHA256_HEX],
+            struct err *e)
+{
+    const uint8_t n[4] = {(uint8_t)count, (uint8_t)(count >> 8),
+                          (uint8_t)(count >> 16), (uint8_t)(count >> 24)};
+    struct sha256 *h = sha256_new();
+    int rc;
+
+    if (!h)
+        return err_nomem(e, "a hash", 128);
+    sha256_add(h, n, sizeof(n));
+    rc = hash_column(s, SQL_CHECK_SET_LABELS, id, h, e);
+    if (rc == 0)
+        rc = hash_column(s, SQL_CHECK_SET_PIXELS, id, h, e);
+    sha256_hex(h, is);
+    sha256_free(h);
+    return rc;
+}
+
 static int
 check_set(struct check *c, int64_t id, struct err *e)
 {
-    struct dataset_row d;
-    char is[SHA256_HEX], line[120];
-    uint8_t n[4];
-    struct sha256 *h;
-    int rc = store_dataset_get(c->s, id, &d, e);
+    char is[SHA256_HEX], recorded[SHA256_HEX], line[120];
+    sqlite3_stmt *st;
+    uint32_t n;
+    int rc = db_stmt(c->s, SQL_CHECK_WHOLE_SET, &st, e);
 
     if (rc < 0)
         return rc;
-    h = sha256_new();
-    if (!h)
-        return err_nomem(e, "a hash", 128);
-    n[0] = (uint8_t)d.n;
-    n[1] = (uint8_t)(d.n >> 8);
-    n[2] = (uint8_t)(d.n >> 16);
-    n[3] = (uint8_t)(d.n >> 24);
-    sha256_add(h, n, sizeof(n));
-    rc = hash_column(c->s, SQL_CHECK_SET_LABELS, id, h, e);
-    if (rc == 0)
-        rc = hash_column(c->s, SQL_CHECK_SET_PIXELS, id, h, e);
-    sha256_hex(h, is);
-    sha256_free(h);
-    if (rc == 0 && strcmp(is, d.sha256) != 0) {
+    db_int(c->s, st, ":id", id);
+    rc = db_step(c->s, st, e);
+    if (rc <= 0)
+        return rc;
+    db_column_text(st, 0, recorded, sizeof(recorded));
+    n = (uint32_t)sqlite3_column_int64(st, 1);
+    db_done(st);
+    rc = hash_images(c->s, id, n, is, e);
+    if (rc == 0 && strcmp(is, recorded) != 0) {
         snprintf(line, sizeof(line),
                  "data set %lld: its images have SHA-256 %.16s…, recorded is "
                  "%.16s…",
-                 (long long)id, is, d.sha256);
+                 (long long)id, is, recorded);
         fault(c, line);
     }
     return rc;
+}
+
+int
+db_check_set(struct store *s, int64_t id, fault_fn report, void *arg,
+             struct err *e)
+{
+    struct check c = {s, report, arg, 0};
+
+    return check_set(&c, id, e);
 }
 
 static int
@@ -309,7 +333,7 @@ check_sets(struct check *c, struct err *e)
 {
     struct run_ids all;
     size_t i;
-    int rc = rows_ids(c->s, SQL_CHECK_WHOLE_SETS, &all, e);
+    int rc = rows_ids(c->s, SQL_CHECK_SETS, &all, e);
 
     if (rc < 0)
         return rc;

@@ -156,5 +156,8 @@ int rows_ids(struct store *s, enum sql id, struct run_ids *out,
  * In a transaction of the caller's, if it is to be of one moment. */
 int db_check_run(struct store *s, int64_t id, fault_fn report, void *arg,
                  struct err *e) MUST_CHECK;
+/* The same of the images of a set, if all of them are stored. */
+int db_check_set(struct store *s, int64_t id, fault_fn report, void *arg,
+                 struct err *e) MUST_CHECK;
 
 #endif
