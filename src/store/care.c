@@ -45,7 +45,7 @@ is_this_file(const struct store *s, const struct stat *to)
 }
 
 int
-store_backup(struct store *s, const char *to, int force, struct err *e)
+db_check_target(const struct store *s, const char *to, int force, struct err *e)
 {
     struct stat st;
 
@@ -61,7 +61,15 @@ store_backup(struct store *s, const char *to, int force, struct err *e)
             return err_set(e, ERR_FAIL,
                            "%s: exists already (--force overwrites it)", to);
     }
-    return db_copy(s, to, force, e);
+    return 0;
+}
+
+int
+store_backup(struct store *s, const char *to, int force, struct err *e)
+{
+    int rc = db_check_target(s, to, force, e);
+
+    return rc < 0 ? rc : db_copy(s, to, force, e);
 }
 
 /* Rows and bytes by a measuring statement. */

@@ -11,9 +11,8 @@
 #include "fmnist/str.h"
 #include "fmnist/sys.h"
 
-/* The id found by one text parameter, 0 if there is none. */
-static int
-find_id(struct store *s, enum sql id, const char *param, const char *text,
+int
+db_find(struct store *s, enum sql id, const char *param, const char *text,
         int64_t *out, struct err *e)
 {
     sqlite3_stmt *st;
@@ -30,9 +29,8 @@ find_id(struct store *s, enum sql id, const char *param, const char *text,
     return rc < 0 ? rc : 0;
 }
 
-/* The set's name, or with " #2" … where another set has it. */
-static int
-free_name(struct store *s, const char *name, struct str *out, struct err *e)
+int
+db_set_name(struct store *s, const char *name, struct str *out, struct err *e)
 {
     int64_t other;
     int i, rc;
@@ -44,14 +42,14 @@ free_name(struct store *s, const char *name, struct str *out, struct err *e)
             str_addf(out, " #%d", i);
         if (str_failed(out))
             return err_nomem(e, "a name", strlen(name));
-        rc = find_id(s, SQL_DATASET_NAME_TAKEN, ":name", out->s, &other, e);
+        rc = db_find(s, SQL_DATASET_NAME_TAKEN, ":name", out->s, &other, e);
         if (rc < 0 || other == 0)
             return rc;
     }
 }
 
-static void
-add_classes(struct str *out, const char (*names)[CLASS_NAME_MAX])
+void
+db_add_classes(struct str *out, const char (*names)[CLASS_NAME_MAX])
 {
     int i;
 
@@ -74,8 +72,8 @@ insert(struct store *s, const struct dataset *d, int64_t *id, struct err *e)
 
     str_init(&name);
     str_init(&classes);
-    add_classes(&classes, d->class_names);
-    rc = free_name(s, d->name, &name, e);
+    db_add_classes(&classes, d->class_names);
+    rc = db_set_name(s, d->name, &name, e);
     if (rc == 0 && str_failed(&classes))
         rc = err_nomem(e, "class names", 512);
     if (rc == 0)
@@ -116,7 +114,7 @@ set_source(struct store *s, int64_t id, const char *source, struct err *e)
 static int
 put(struct store *s, const struct dataset *d, int64_t *id, struct err *e)
 {
-    int rc = find_id(s, SQL_DATASET_BY_SHA256, ":sha256", d->sha256, id, e);
+    int rc = db_find(s, SQL_DATASET_BY_SHA256, ":sha256", d->sha256, id, e);
 
     if (rc == 0)
         rc = *id ? set_source(s, *id, d->source, e) : insert(s, d, id, e);
@@ -127,7 +125,7 @@ int
 store_dataset_known(struct store *s, const char *sha256, int64_t *id,
                     struct err *e)
 {
-    return find_id(s, SQL_DATASET_BY_SHA256, ":sha256", sha256, id, e);
+    return db_find(s, SQL_DATASET_BY_SHA256, ":sha256", sha256, id, e);
 }
 
 int
@@ -271,7 +269,7 @@ check_name(struct store *s, int64_t id, const char *name, struct err *e)
     int rc = db_check_name(name, e);
 
     if (rc == 0)
-        rc = find_id(s, SQL_DATASET_NAME_TAKEN, ":name", name, &other, e);
+        rc = db_find(s, SQL_DATASET_NAME_TAKEN, ":name", name, &other, e);
     if (rc == 0 && other && other != id)
         rc = err_set(e, ERR_USAGE, "a data set is called \"%s\" already", name);
     return rc;
@@ -287,7 +285,7 @@ set_name(struct store *s, int64_t id, const char *name,
 
     str_init(&classes);
     if (class_names)
-        add_classes(&classes, class_names);
+        db_add_classes(&classes, class_names);
     if (str_failed(&classes))
         rc = err_nomem(e, "class names", 512);
     if (rc == 0 && name)
@@ -330,7 +328,7 @@ store_dataset_add(struct store *s, const struct dataset *d, const char *name,
     memset(before, 0, sizeof(*before));
     if (rc < 0)
         return rc;
-    rc = find_id(s, SQL_DATASET_BY_SHA256, ":sha256", d->sha256, &id, e);
+    rc = db_find(s, SQL_DATASET_BY_SHA256, ":sha256", d->sha256, &id, e);
     if (rc == 0 && id)
         rc = store_dataset_get(s, id, before, e);
     if (rc == 0)

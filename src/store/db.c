@@ -173,6 +173,32 @@ db_blob(struct store *s, sqlite3_stmt *st, const char *name, const void *v,
     bound(s, sqlite3_bind_blob64(st, parameter(st, name), v, n, SQLITE_STATIC));
 }
 
+void
+db_cell(struct store *s, sqlite3_stmt *st, int i, const struct cell *c)
+{
+    int rc = SQLITE_OK;
+
+    switch (c->type) {
+    case CELL_NULL:
+        rc = sqlite3_bind_null(st, i);
+        break;
+    case CELL_INT:
+        rc = sqlite3_bind_int64(st, i, c->i);
+        break;
+    case CELL_REAL:
+        rc = sqlite3_bind_double(st, i, c->r);
+        break;
+    case CELL_TEXT:
+        rc = sqlite3_bind_text64(st, i, c->s, c->n, SQLITE_STATIC, SQLITE_UTF8);
+        break;
+    case CELL_BLOB:
+        /* No bytes at all are no NULL. */
+        rc = sqlite3_bind_blob64(st, i, c->n ? c->s : "", c->n, SQLITE_STATIC);
+        break;
+    }
+    bound(s, rc);
+}
+
 int
 db_step(struct store *s, sqlite3_stmt *st, struct err *e)
 {
@@ -246,6 +272,8 @@ db_begin(struct store *s, struct err *e)
     if (s->read)
         return err_set(e, ERR_FAIL, "%s: opened for reading only", s->path);
     if (s->depth == 0) {
+        /* A statement that was not done would be a reader of old. */
+        assert(sqlite3_txn_state(s->db, "main") == SQLITE_TXN_NONE);
         rc = has_moved(s, e);
         if (rc == 0)
             rc = db_exec(s, SQL_BEGIN, e);

@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "fmnist/err.h"
 #include "fmnist/store.h"
@@ -25,6 +26,7 @@ struct store {
     char *notice;
     int read;                   /* STORE_READ: nothing may change */
     int shared;                 /* on a network file system */
+    int scratch;                /* nobody's: needs no backup */
     int64_t worker;             /* who it acts as; 0: no worker */
     int depth;                  /* transactions begun, one inside the other */
     int64_t data_version;       /* when store_changed last looked */
@@ -40,6 +42,22 @@ struct store {
 int store_open_env(const char *path, enum store_mode mode,
                    const struct store_env *env, struct store **out,
                    struct err *e) MUST_CHECK;
+
+/* ---- store.c ------------------------------------------------------------- */
+
+/* A new database in `file`, or with "" in none that has a name; messages call
+ * it `name`.  Its journal is in memory: a crash spoils it. */
+int db_create(const char *file, const char *name, const struct store_env *env,
+              struct store **out, struct err *e) MUST_CHECK;
+/* Opens the file as it is on the disk: no lock, no journal, nothing made beside
+ * it. */
+int db_connect_frozen(struct store *s, struct err *e) MUST_CHECK;
+void db_disconnect(struct store *s);
+/* 1 where PATH with that suffix exists, 0 where not; *size of it. */
+int db_beside(const struct store *s, const char *suffix, off_t *size,
+              struct err *e) MUST_CHECK;
+/* Is it ours, and of a schema that this program knows? */
+int db_identify(struct store *s, int64_t *version, struct err *e) MUST_CHECK;
 
 /* ---- migrate.c ----------------------------------------------------------- */
 
@@ -59,6 +77,18 @@ int db_check_schema(struct store *s, int64_t version, struct err *e) MUST_CHECK;
  * only where there is none. */
 int db_copy(struct store *s, const char *to, int replace,
             struct err *e) MUST_CHECK;
+/* The name of a file beside `to` that becomes it by db_put_in_place: without
+ * `replace` only where there is none. */
+int db_temporary(const char *to, struct str *tmp, struct err *e) MUST_CHECK;
+int db_put_in_place(const char *tmp, const char *to, int replace,
+                    struct err *e) MUST_CHECK;
+
+/* ---- care.c -------------------------------------------------------------- */
+
+/* Whether a copy of s may be written to `to`: ERR_USAGE for its own file and
+ * for what is no file, ERR_FAIL for one that exists unless `force`. */
+int db_check_target(const struct store *s, const char *to, int force,
+                    struct err *e) MUST_CHECK;
 
 /* ---- wal.c --------------------------------------------------------------- */
 
@@ -86,6 +116,8 @@ void db_text(struct store *s, sqlite3_stmt *st, const char *name,
              const char *v);
 void db_blob(struct store *s, sqlite3_stmt *st, const char *name, const void *v,
              size_t n);
+/* The parameter of that number, from 1. */
+void db_cell(struct store *s, sqlite3_stmt *st, int i, const struct cell *c);
 /* 1: a row; 0: done, the statement is reset; negative: failed and reset. */
 int db_step(struct store *s, sqlite3_stmt *st, struct err *e) MUST_CHECK;
 /* Steps to the end. */
@@ -131,6 +163,17 @@ int db_event(struct store *s, int64_t id, const char *level, const char *text,
 /* The name that the values make: "base"; " #2" and so on is the caller's. */
 int db_base_name(const struct hyper *h, struct str *out,
                  struct err *e) MUST_CHECK;
+
+/* ---- dataset.c ----------------------------------------------------------- */
+
+/* The id found by one text parameter, 0 if there is none. */
+int db_find(struct store *s, enum sql id, const char *param, const char *text,
+            int64_t *out, struct err *e) MUST_CHECK;
+/* The set's name, or with " #2" … where another set has it. */
+int db_set_name(struct store *s, const char *name, struct str *out,
+                struct err *e) MUST_CHECK;
+/* As column class_names has them. */
+void db_add_classes(struct str *out, const char (*names)[CLASS_NAME_MAX]);
 
 /* ---- select.c ------------------------------------------------------------ */
 

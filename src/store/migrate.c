@@ -70,9 +70,8 @@ copy_pages(struct store *s, const char *to, const char *name, struct err *e)
     return rc;
 }
 
-/* Gives a finished file its name. */
-static int
-put_in_place(const char *tmp, const char *to, int replace, struct err *e)
+int
+db_put_in_place(const char *tmp, const char *to, int replace, struct err *e)
 {
     if (!replace) {
         if (link(tmp, to) == 0) {
@@ -87,23 +86,30 @@ put_in_place(const char *tmp, const char *to, int replace, struct err *e)
 }
 
 int
-db_copy(struct store *s, const char *to, int replace, struct err *e)
+db_temporary(const char *to, struct str *tmp, struct err *e)
 {
-    struct str tmp;
     char uuid[37];
     int rc = sys_uuid(uuid, e);
 
     if (rc < 0)
         return rc;
+    str_addf(tmp, "%s.%.8s.tmp", to, uuid);
+    return str_failed(tmp) ? err_nomem(e, "a path", strlen(to) + 14) : 0;
+}
+
+int
+db_copy(struct store *s, const char *to, int replace, struct err *e)
+{
+    struct str tmp;
+    int rc;
+
     str_init(&tmp);
-    str_addf(&tmp, "%s.%.8s.tmp", to, uuid);
-    if (str_failed(&tmp)) {
-        rc = err_nomem(e, "a path", strlen(to) + 14);
-    } else {
+    rc = db_temporary(to, &tmp, e);
+    if (rc == 0) {
         /* SQLite has synced the copy when the backup is done. */
         rc = copy_pages(s, tmp.s, to, e);
         if (rc == 0)
-            rc = put_in_place(tmp.s, to, replace, e);
+            rc = db_put_in_place(tmp.s, to, replace, e);
         if (rc < 0)
             unlink(tmp.s);
     }
@@ -252,7 +258,7 @@ db_migrate(struct store *s, struct err *e)
     /* The file may have been changed since it was identified. */
     if (rc == 0 && version < 0)
         rc = err_set(e, ERR_FAIL, "%s: changed while it was opened", s->path);
-    if (rc == 0 && version > 0 && version < db_newest(s))
+    if (rc == 0 && version > 0 && version < db_newest(s) && !s->scratch)
         rc = keep_old(s, version, e);
     for (; rc == 0 && version < db_newest(s); version++) {
         /* Rebuilding a table needs them off, which no transaction can do. */

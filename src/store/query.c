@@ -66,44 +66,13 @@ compose(struct store *s, const struct run_query *q, struct str *sql,
     return str_failed(sql) ? err_nomem(e, "a query", sql->len) : 0;
 }
 
-static void
-bind_cells(struct store *s, sqlite3_stmt *st, const struct cell *cells, int n)
-{
-    int i, rc = SQLITE_OK;
-
-    s->bind_rc = 0;
-    for (i = 0; i < n && rc == SQLITE_OK; i++) {
-        const struct cell *c = &cells[i];
-
-        switch (c->type) {
-        case CELL_NULL:
-            rc = sqlite3_bind_null(st, i + 1);
-            break;
-        case CELL_INT:
-            rc = sqlite3_bind_int64(st, i + 1, c->i);
-            break;
-        case CELL_REAL:
-            rc = sqlite3_bind_double(st, i + 1, c->r);
-            break;
-        case CELL_TEXT:
-            rc = sqlite3_bind_text64(st, i + 1, c->s, c->n, SQLITE_STATIC,
-                                     SQLITE_UTF8);
-            break;
-        case CELL_BLOB:
-            rc = sqlite3_bind_blob64(st, i + 1, c->s, c->n, SQLITE_STATIC);
-            break;
-        }
-    }
-    s->bind_rc = rc;
-}
-
 int
 store_runs(struct store *s, const struct run_query *q, row_fn fn, void *arg,
            struct err *e)
 {
     sqlite3_stmt *st = NULL;
     struct str sql;
-    int rc;
+    int i, rc;
 
     str_init(&sql);
     rc = compose(s, q, &sql, e);
@@ -112,7 +81,9 @@ store_runs(struct store *s, const struct run_query *q, row_fn fn, void *arg,
         rc = rc == SQLITE_OK ? 0 : db_error(s, rc, e);
     }
     if (rc == 0) {
-        bind_cells(s, st, q->binds, q->n_binds);
+        s->bind_rc = 0;
+        for (i = 0; i < q->n_binds; i++)
+            db_cell(s, st, i + 1, &q->binds[i]);
         rc = rows_deliver(s, st, fn, arg, e);
     }
     sqlite3_finalize(st);

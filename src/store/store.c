@@ -14,6 +14,7 @@
 #include "fmnist/mem.h"
 #include "fmnist/str.h"
 #include "fmnist/sys.h"
+#include "fmnist/transfer.h"
 
 static int
 system_fs_type(const char *path, unsigned long *type)
@@ -118,8 +119,8 @@ look(struct store *s, off_t *size, struct err *e)
     return 0;
 }
 
-static int
-beside(const struct store *s, const char *suffix, off_t *size, struct err *e)
+int
+db_beside(const struct store *s, const char *suffix, off_t *size, struct err *e)
 {
     struct str b;
     struct stat st;
@@ -136,10 +137,8 @@ beside(const struct store *s, const char *suffix, off_t *size, struct err *e)
     return rc;
 }
 
-/* Opens the file as it is on the disk: no lock, no journal, nothing made beside
- * it. */
-static int
-connect_immutable(struct store *s, struct err *e)
+int
+db_connect_frozen(struct store *s, struct err *e)
 {
     static const char HEX[] = "0123456789abcdef";
     const unsigned char *p;
@@ -169,8 +168,8 @@ connect_immutable(struct store *s, struct err *e)
     return rc;
 }
 
-static void
-disconnect(struct store *s)
+void
+db_disconnect(struct store *s)
 {
     int i;
 
@@ -182,9 +181,8 @@ disconnect(struct store *s)
     s->db = NULL;
 }
 
-/* Is it ours, and of a schema that this program knows? */
-static int
-identify(struct store *s, int64_t *version, struct err *e)
+int
+db_identify(struct store *s, int64_t *version, struct err *e)
 {
     int64_t id, objects = 0;
     int rc = db_get_int(s, SQL_APPLICATION_ID, &id, e);
@@ -223,16 +221,16 @@ probe(struct store *s, struct err *e)
 {
     int64_t version;
     off_t size;
-    int rc = beside(s, "-journal", &size, e);
+    int rc = db_beside(s, "-journal", &size, e);
 
     if (rc != 0)
         return rc < 0 ? rc : 0;
-    rc = connect_immutable(s, e);
+    rc = db_connect_frozen(s, e);
     if (rc == 0)
-        rc = identify(s, &version, e);
+        rc = db_identify(s, &version, e);
     if (rc < 0 && (sqlite3_errcode(s->db) & 0xFF) == SQLITE_CORRUPT)
         rc = 0;
-    disconnect(s);
+    db_disconnect(s);
     return rc;
 }
 
@@ -286,7 +284,7 @@ open_write(struct store *s, struct err *e)
     if (rc == 0)
         rc = configure(s, e);
     if (rc == 0)
-        rc = identify(s, &version, e);
+        rc = db_identify(s, &version, e);
     /* The first transaction is written before WAL is switched on, so that the
      * file's own header has the application id from then on. */
     if (rc == 0)
@@ -317,7 +315,7 @@ static int
 open_frozen(struct store *s, struct err *e)
 {
     off_t size;
-    int rc = beside(s, "-wal", &size, e);
+    int rc = db_beside(s, "-wal", &size, e);
 
     if (rc < 0)
         return rc;
@@ -327,7 +325,7 @@ open_frozen(struct store *s, struct err *e)
                        "changes and the folder is read-only: copy both to "
                        "another folder",
                        s->path, s->path);
-    rc = connect_immutable(s, e);
+    rc = db_connect_frozen(s, e);
     if (rc == 0)
         rc = configure(s, e);
     return rc;
@@ -351,12 +349,12 @@ open_read(struct store *s, struct err *e)
     if (rc == 0)
         rc = configure(s, e);
     if (rc == 0)
-        rc = identify(s, &version, e);
+        rc = db_identify(s, &version, e);
     if (rc < 0 && cannot_be_shared(s)) {
-        disconnect(s);
+        db_disconnect(s);
         rc = open_frozen(s, e);
         if (rc == 0)
-            rc = identify(s, &version, e);
+            rc = db_identify(s, &version, e);
     }
     if (rc == 0 && version == 0)
         return err_set(e, ERR_NOTFOUND, "%s: empty, no runs yet", s->path);
@@ -427,12 +425,63 @@ store_open_env(const char *path, enum store_mode mode,
 }
 
 int
+db_create(const char *file, const char *name, const struct store_env *env,
+          struct store **out, struct err *e)
+{
+    struct store *s = mem_zalloc(1, sizeof(*s));
+    int rc;
+
+    *out = NULL;
+    if (!s)
+        return err_nomem(e, "a store", sizeof(*s));
+    s->env = *env;
+    s->scratch = 1;
+    s->path = mem_strdup(name);
+    if (!s->path) {
+        rc = err_nomem(e, "a path", strlen(name));
+    } else {
+        rc = sqlite3_open_v2(file, &s->db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                                 SQLITE_OPEN_NOMUTEX,
+                             NULL);
+        rc = rc == SQLITE_OK ? configure(s, e) : db_error(s, rc, e);
+    }
+    if (rc == 0)
+        rc = db_exec(s, SQL_TRANSFER_UNJOURNALED, e);
+    if (rc == 0)
+        rc = db_migrate(s, e);
+    if (rc == 0)
+        rc = read_columns(s, e);
+    if (rc < 0) {
+        store_close(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+static const struct store_env *
+system_env(struct store_env *env)
+{
+    *env = (struct store_env){system_fs_type, 30000, sql_migrations()};
+    return env;
+}
+
+int
+store_scratch(struct store **out, struct err *e)
+{
+    struct store_env env;
+
+    return db_create("", "a new database", system_env(&env), out, e);
+}
+
+int
 store_open(const char *path, enum store_mode mode, struct store **out,
            struct err *e)
 {
-    const struct store_env env = {system_fs_type, 30000, sql_migrations()};
+    struct store_env env;
 
-    return store_open_env(path, mode, &env, out, e);
+    return store_open_env(path, mode, system_env(&env), out, e);
 }
 
 void
@@ -442,7 +491,7 @@ store_close(struct store *s)
 
     if (!s)
         return;
-    disconnect(s);
+    db_disconnect(s);
     for (i = 0; s->columns && s->columns[i]; i++)
         mem_free(s->columns[i]);
     mem_free(s->columns);
