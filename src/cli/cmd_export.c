@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "cli/output.h"
+#include "cli/runs.h"
 #include "cli/subject.h"
 
 #include <assert.h>
@@ -10,6 +11,7 @@
 #include "fmnist/filter.h"
 #include "fmnist/mem.h"
 #include "fmnist/sys.h"
+#include "fmnist/transfer.h"
 
 static const char *const TABLES[] = {"epochs", "predictions", "classes",
                                      "events", NULL};
@@ -36,6 +38,11 @@ static const struct cli_option OPTIONS[] = {
      .choices = CHECKPOINT_KINDS,
      .help = "which weights --weights writes",
      .preset = "the result's"},
+    {.name = "sqlite",
+     .type = CLI_TEXT,
+     .arg = "FILE",
+     .help = "write a run database that holds the runs with all they have"},
+    {.name = "force", .help = "replace the FILE of --sqlite if it exists"},
     {0}};
 
 /* ---- weights -- */
@@ -64,6 +71,20 @@ export_weights(struct cli *c, const struct run_ids *ids, struct err *e)
                     (long long)r.id, w.epoch);
     }
     checkpoint_release(&w);
+    return rc;
+}
+
+/* ---- a database -- */
+
+static int
+export_sqlite(struct cli *c, const struct run_ids *ids, struct err *e)
+{
+    const char *path = cli_text(c, "sqlite");
+    int64_t n = 0;
+    int rc = store_export(c->store, ids, path, cli_given(c, "force"), &n, e);
+    if (!rc) {
+        cli_message(c, "%s: %lld %s", path, (long long)n, run_plural(n));
+    }
     return rc;
 }
 
@@ -237,28 +258,46 @@ named_runs(struct cli *c, struct run_ids *ids, struct err *e)
     return rc ? rc : store_runs(c->store, &q, collect_id, ids, e);
 }
 
+/* At most one form, and no option of another. */
+static int
+check_forms(const struct cli *c, struct err *e)
+{
+    static const char *const forms[] = {"csv", "json", "weights", "sqlite"};
+    static const char *const goes[][2] = {
+        {"table", "csv"}, {"checkpoint", "weights"}, {"force", "sqlite"}};
+    int n = 0;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        n += cli_given(c, forms[i]);
+    }
+    if (n > 1) {
+        return err_set(e, ERR_USAGE,
+                       "choose one of --json, --csv, --weights, --sqlite");
+    }
+    for (size_t i = 0; i < sizeof(goes) / sizeof(goes[0]); i++) {
+        if (cli_given(c, goes[i][0]) && !cli_given(c, goes[i][1])) {
+            return err_set(e, ERR_USAGE, "--%s goes with --%s", goes[i][0],
+                           goes[i][1]);
+        }
+    }
+    return 0;
+}
+
 static int
 run_export(struct cli *c, struct err *e)
 {
     struct run_ids ids = {0};
-    int forms =
-        cli_given(c, "csv") + cli_given(c, "json") + cli_given(c, "weights");
+    int rc = check_forms(c, e);
 
-    if (forms > 1) {
-        return err_set(e, ERR_USAGE, "choose one of --json, --csv, --weights");
+    if (!rc) {
+        rc = cli_store(c, STORE_READ, e);
     }
-    if (cli_given(c, "table") && !cli_given(c, "csv")) {
-        return err_set(e, ERR_USAGE, "--table goes with --csv");
-    }
-    if (cli_given(c, "checkpoint") && !cli_given(c, "weights")) {
-        return err_set(e, ERR_USAGE, "--checkpoint goes with --weights");
-    }
-    int rc = cli_store(c, STORE_READ, e);
     if (!rc) {
         rc = named_runs(c, &ids, e);
     }
     if (!rc && cli_given(c, "weights")) {
         rc = export_weights(c, &ids, e);
+    } else if (!rc && cli_given(c, "sqlite")) {
+        rc = export_sqlite(c, &ids, e);
     } else if (!rc && cli_given(c, "csv")) {
         rc = export_csv(c, &ids, e);
     } else if (!rc) {
@@ -271,7 +310,7 @@ run_export(struct cli *c, struct err *e)
 const struct cli_command cmd_export = {
     .name = "export",
     .operands = "RUN...|--all",
-    .summary = "write runs as JSON or CSV, or weights as safetensors",
+    .summary = "write runs as JSON, CSV or a database, or their weights",
     .group = GROUP_KEEP,
     .options = OPTIONS,
     .takes = CLI_TAKES_RUNS,
@@ -279,6 +318,7 @@ const struct cli_command cmd_export = {
     .max = -1,
     .examples = "fmnist-tui export --all > runs.json\n"
                 "fmnist-tui export 7 8 --csv > epochs.csv\n"
-                "fmnist-tui export @best --weights w.safetensors\n",
+                "fmnist-tui export @best --weights w.safetensors\n"
+                "fmnist-tui export --filter is:starred --sqlite best.db\n",
     .run = run_export,
 };

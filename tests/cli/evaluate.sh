@@ -265,7 +265,7 @@ while IFS='|' read -r words message; do
 done <<'END'
 |name a RUN, or give --filter EXPR
 --all 1|--all goes without RUN and --filter
-1 --csv --json|choose one of --json, --csv, --weights
+1 --csv --json|choose one of --json, --csv, --weights, --sqlite
 1 2 --weights w|--weights writes one run, 2 are named
 1 --table classes|--table goes with --csv
 1 --checkpoint last|--checkpoint goes with --weights
