@@ -38,6 +38,9 @@ INSERT INTO epoch_prediction (run_id, epoch, predicted)
 VALUES (:id, :epoch, :predicted)
 ON CONFLICT (run_id, epoch) DO UPDATE SET predicted = excluded.predicted;
 
+-- name: epoch_prediction_get
+SELECT predicted FROM epoch_prediction WHERE run_id = :id AND epoch = :epoch;
+
 -- name: prediction_clear
 DELETE FROM prediction WHERE run_id = :id;
 

@@ -202,6 +202,10 @@ int store_run_rows(struct store *s, int64_t id, enum run_rows what, row_fn fn,
 /* epoch 0: the result's.  ERR_NOTFOUND where the run has none. */
 int store_confusion(struct store *s, int64_t id, int epoch,
                     struct confusion *out, struct err *e) MUST_CHECK;
+/* The predicted classes of an epoch, in the order of the test part; mem_free
+ * *out, which is NULL where they were pruned. */
+int store_predicted(struct store *s, int64_t id, int epoch, uint8_t **out,
+                    uint32_t *n, struct err *e) MUST_CHECK;
 /* Predictions of the result (p too), by image. */
 int store_predictions(struct store *s, int64_t id, struct predictions *out,
                       struct err *e) MUST_CHECK;

@@ -27,6 +27,7 @@ const struct cli_command *const CLI_COMMANDS[] = {
     &cmd_classes,
     &cmd_images,
     &cmd_predict,
+    &cmd_verify,
     &cmd_tag,
     &cmd_note,
     &cmd_rename,

@@ -33,6 +33,7 @@ extern const struct cli_command cmd_confusion;
 extern const struct cli_command cmd_classes;
 extern const struct cli_command cmd_images;
 extern const struct cli_command cmd_predict;
+extern const struct cli_command cmd_verify;
 extern const struct cli_command cmd_export;
 extern const struct cli_command cmd_import;
 extern const struct cli_command cmd_data_info;

@@ -314,6 +314,30 @@ store_confusion(struct store *s, int64_t id, int epoch, struct confusion *out,
     return rc;
 }
 
+int
+store_predicted(struct store *s, int64_t id, int epoch, uint8_t **out,
+                uint32_t *n, struct err *e)
+{
+    sqlite3_stmt *st;
+    int rc = db_stmt(s, SQL_EPOCH_PREDICTION_GET, &st, e);
+
+    *out = NULL;
+    *n = 0;
+    if (rc < 0)
+        return rc;
+    db_int(s, st, ":id", id);
+    db_int(s, st, ":epoch", epoch);
+    rc = db_step(s, st, e);
+    if (rc <= 0)
+        return rc;
+    *n = (uint32_t)sqlite3_column_bytes(st, 0);
+    *out = mem_zalloc(*n, 1);
+    if (*out && *n)
+        memcpy(*out, sqlite3_column_blob(st, 0), *n);
+    db_done(st);
+    return *out ? 0 : err_nomem(e, "predicted classes", *n);
+}
+
 static int
 alloc_predictions(struct predictions *p, uint32_t n, struct err *e)
 {
