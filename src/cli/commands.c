@@ -4,6 +4,8 @@
 #include "cli/commands.h"
 
 /* clang-format off: one a line, so that additions do not collide. */
+/* One a line, so that additions do not collide. */
+/* clang-format off */
 const struct cli_command *const CLI_COMMANDS[] = {
     &cmd_train,
     &cmd_queue,
@@ -50,3 +52,4 @@ const struct cli_command *const CLI_COMMANDS[] = {
     &cmd_db_prune,
     NULL,
 };
+/* clang-format on */
