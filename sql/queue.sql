@@ -157,6 +157,13 @@ SELECT id, position FROM run
 WHERE status IN ('queued', 'paused') AND deleted_at IS NULL
 ORDER BY position, id;
 
+-- The runs that are queued, and how many of them come up to a run.
+-- name: queue_place
+SELECT count(*),
+       count(CASE WHEN (q.position, q.id) <= (r.position, r.id) THEN 1 END)
+FROM run AS q JOIN run AS r ON r.id = :id
+WHERE q.status = 'queued' AND q.deleted_at IS NULL;
+
 -- name: run_position
 UPDATE run SET position = :position WHERE id = :id;
 

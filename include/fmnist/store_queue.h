@@ -147,6 +147,9 @@ enum move {
 int store_move(struct store *s, const struct run_ids *r, enum move how,
                int64_t other, int *changed, int *kept,
                struct err *e) MUST_CHECK;
+/* A run's place among the queued ones, from 1, and how many those are. */
+int store_place(struct store *s, int64_t id, int *place, int *of,
+                struct err *e) MUST_CHECK;
 
 /* ---- making and changing ------------------------------------------------- */
 

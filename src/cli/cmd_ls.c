@@ -4,19 +4,21 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/live.h"
 #include "cli/output.h"
 #include "cli/runs.h"
 #include "fmnist/filter.h"
 #include "fmnist/mem.h"
+#include "fmnist/store_queue.h"
 
 enum { MAX_COLUMNS = 48, SNAPSHOT_ROWS = 20 };
 
 /* Left of the hyperparameters that differ, and right of them. */
 static const struct output_column LEFT[] = {
     {.name = "id"},
-    {.name = "status", .title = "state", .form = FORM_STATE},
+    {.name = "live_state", .title = "state", .form = FORM_STATE},
     {.name = "name"},
-    {.name = "epochs_done",
+    {.name = "live_epoch",
      .title = "epoch",
      .form = FORM_EPOCH,
      .second = "epochs",
@@ -24,6 +26,8 @@ static const struct output_column LEFT[] = {
     {.name = "test_acc", .title = "accuracy", .form = FORM_PERCENT},
     {.name = "test_loss", .title = "loss", .form = FORM_LOSS, .leaves = 20},
 };
+static const struct output_column ETA = {
+    .name = "live_eta", .title = "ETA", .form = FORM_SECONDS, .leaves = 6};
 static const struct output_column RIGHT[] = {
     {.name = "samples_per_second",
      .title = "img/s",
@@ -41,13 +45,13 @@ enum {
 /* The table's columns; those that differ leave first, the last one before all.
  */
 static int
-table_columns(const struct varying *v, struct output_column *out)
+table_columns(const struct varying *v, int with_eta, struct output_column *out)
 {
     int n = 0;
     for (int i = 0; i < N_LEFT; i++) {
         out[n++] = LEFT[i];
     }
-    for (int i = 0; i < v->n && n < MAX_COLUMNS - N_RIGHT; i++) {
+    for (int i = 0; i < v->n && n < MAX_COLUMNS - N_RIGHT - 1; i++) {
         /* The epochs are in the column k/N already. */
         if (varying_shown(v, i) && strcmp(v->columns[i], "epochs") != 0) {
             out[n++] =
@@ -56,6 +60,9 @@ table_columns(const struct varying *v, struct output_column *out)
                                        .leaves = 100 + i};
         }
     }
+    if (with_eta) {
+        out[n++] = ETA;
+    }
     for (int i = 0; i < N_RIGHT; i++) {
         out[n++] = RIGHT[i];
     }
@@ -63,10 +70,48 @@ table_columns(const struct varying *v, struct output_column *out)
 }
 
 static int
+list_rows(struct cli *c, const struct run_query *q, const struct varying *v,
+          struct err *e)
+{
+    struct output_column columns[MAX_COLUMNS];
+    struct output_spec spec = {.columns = columns};
+    struct live live;
+    struct live_rows rows;
+    struct output *o = NULL;
+    int rc = live_load(c, &live, e);
+    if (rc == 0) {
+        spec.n_columns = table_columns(v, live_has_eta(&live), columns);
+        rc = output_open(c, &spec, &o, e);
+    }
+    live_rows_init(&rows, &live, output_row, o);
+    if (rc == 0) {
+        rc = store_runs(c->store, q, live_row, &rows, e);
+    }
+    if (rc == 0) {
+        rc = output_close(o, e);
+    } else {
+        output_free(o);
+    }
+    live_rows_release(&rows);
+    live_release(&live);
+    return rc;
+}
+
+static int
+tell_paused(struct cli *c, struct err *e)
+{
+    int on;
+    int rc = store_queue_paused(c->store, &on, e);
+    if (rc == 0 && on) {
+        cli_message(c, "QUEUE PAUSED: 'fmnist-tui resume --queue'");
+    }
+    return rc;
+}
+
+static int
 list_table(struct cli *c, struct run_query *q, struct err *e)
 {
     struct varying v;
-    struct output_column columns[MAX_COLUMNS];
     int rc = varying_init(&v, e);
     if (rc) {
         return rc;
@@ -76,19 +121,11 @@ list_table(struct cli *c, struct run_query *q, struct err *e)
     rc = store_runs(c->store, q, varying_row, &v, e);
     q->columns = NULL;
     q->n_columns = 0;
-    struct output *o = NULL;
     if (rc == 0 && v.rows > 0) {
-        struct output_spec spec = {.columns = columns,
-                                   .n_columns = table_columns(&v, columns)};
-        rc = output_open(c, &spec, &o, e);
+        rc = list_rows(c, q, &v, e);
     }
-    if (o) {
-        rc = store_runs(c->store, q, output_row, o, e);
-        if (rc == 0) {
-            rc = output_close(o, e);
-        } else {
-            output_free(o);
-        }
+    if (rc == 0) {
+        rc = tell_paused(c, e);
     }
     if (rc == 0 && v.rows == 0) {
         cli_message(c, "no runs%s",

@@ -7,10 +7,14 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/live.h"
 #include "cli/output.h"
 #include "cli/runs.h"
 #include "fmnist/mem.h"
 #include "fmnist/metrics.h"
+#include "fmnist/runner.h"
+#include "fmnist/store_queue.h"
+#include "fmnist/sys.h"
 
 /* One run, and the page in the making. */
 struct page {
@@ -19,6 +23,7 @@ struct page {
     struct run run;
     struct dataset_row data;
     struct record record;
+    struct live live;
     struct str text;
 };
 
@@ -31,6 +36,9 @@ page_load(struct cli *c, int64_t id, struct page *p, struct err *e)
     if (rc == 0) {
         rc = store_dataset_get(c->store, p->run.dataset_id, &p->data, e);
     }
+    if (rc == 0) {
+        rc = live_load(c, &p->live, e);
+    }
     return rc ? rc : record_load(c, id, &p->record, e);
 }
 
@@ -38,6 +46,7 @@ static void
 page_release(struct page *p)
 {
     record_release(&p->record);
+    live_release(&p->live);
     str_release(&p->text);
 }
 
@@ -76,19 +85,108 @@ line_time(struct page *p, const char *name, const char *column)
     }
 }
 
+/* What its worker is at. */
 static void
-add_head(struct page *p)
+add_progress(struct page *p)
+{
+    const struct worker *w = live_worker(&p->live, p->run.id);
+    if (strcmp(p->run.status, "running") != 0 || !w) {
+        return;
+    }
+    if (w->at.epoch > 0) {
+        label(p, "at");
+        str_addf(&p->text, "epoch %d of %lld, batch %d of %d", w->at.epoch,
+                 p->run.h.epochs, w->at.batch, w->at.batches);
+        str_addf(&p->text, "; loss %.4f, ", w->at.loss);
+        format_rate(&p->text, w->at.samples_per_second);
+        str_add(&p->text, " images/s\n");
+        label(p, "time left");
+        format_seconds(&p->text, w->at.eta_seconds);
+        str_addc(&p->text, '\n');
+    }
+    label(p, "worker");
+    str_addf(&p->text, "process %" PRId64 " on ", w->process.pid);
+    str_add_visible(&p->text, w->host);
+    str_addf(&p->text, ", %d thread%s\n", w->threads,
+             w->threads == 1 ? "" : "s");
+    line(p, "its log", w->log_file);
+}
+
+/* Why no worker takes a queued run now; "": nothing keeps it. */
+static int
+find_reason(struct page *p, char why[200], struct err *e)
+{
+    const struct run *r = &p->run;
+    struct runner_engine g;
+    struct claim claim;
+    char user[sizeof r->user];
+    int64_t other;
+    int paused, workers;
+    int rc = store_queue_paused(p->c->store, &paused, e);
+    sys_user(user, sizeof user);
+    why[0] = '\0';
+    if (rc == 0 && strcmp(r->engine, "local") != 0) {
+        snprintf(why, 200, "for the engine \"%s\"", r->engine);
+    } else if (rc == 0 && strcmp(r->user, user) != 0) {
+        snprintf(why, 200, "for a worker of user %s", r->user);
+    } else if (rc == 0 && paused) {
+        snprintf(why, 200, "the queue is paused: 'fmnist-tui resume --queue'");
+    } else if (rc == 0) {
+        rc = runner_engine_init(&g, 1, e);
+        claim = (struct claim){r->id, g.run, g.kernels};
+        rc = rc ? rc : store_claim_waits(p->c->store, &claim, &other, why, e);
+        rc = rc ? rc : worker_count(p->c->store, &workers, e);
+        if (rc == 0 && !why[0] && workers == 0) {
+            snprintf(why, 200, "no worker is alive: 'fmnist-tui worker'");
+        }
+    }
+    return rc;
+}
+
+static int
+add_place(struct page *p, struct err *e)
+{
+    char why[200];
+    int place, of;
+    if (strcmp(p->run.status, "queued") != 0 || p->run.trashed) {
+        return 0;
+    }
+    int rc = store_place(p->c->store, p->run.id, &place, &of, e);
+    if (rc == 0) {
+        label(p, "place");
+        str_addf(&p->text, "%d of %d in the queue\n", place, of);
+        rc = find_reason(p, why, e);
+    }
+    if (rc == 0) {
+        line(p, "waits", why);
+    }
+    return rc;
+}
+
+static int
+add_head(struct page *p, struct err *e)
+{
+    const struct run *r = &p->run;
+    const struct live_run at = {r->id, r->status, r->request, r->epochs_done};
+    str_addf(&p->text, "run %" PRId64 " \"", r->id);
+    str_add_visible(&p->text, r->name);
+    str_addf(&p->text, "\": %s ", state_symbol(r->status, p->c->ascii));
+    live_state(&p->live, &at, &p->text);
+    str_addf(&p->text, "%s%s\n", r->starred ? ", starred" : "",
+             r->trashed ? ", in the trash" : "");
+    line(p, "error", r->error);
+    add_progress(p);
+    int rc = add_place(p, e);
+    line(p, "tags", record_text(&p->record, "tags"));
+    line(p, "note", r->note);
+    return rc;
+}
+
+static void
+add_model(struct page *p)
 {
     struct spec spec;
     const struct run *r = &p->run;
-    str_addf(&p->text, "run %" PRId64 " \"", r->id);
-    str_add_visible(&p->text, r->name);
-    str_addf(&p->text, "\": %s %s%s%s\n", state_symbol(r->status, p->c->ascii),
-             r->status, r->starred ? ", starred" : "",
-             r->trashed ? ", in the trash" : "");
-    line(p, "error", r->error);
-    line(p, "tags", record_text(&p->record, "tags"));
-    line(p, "note", r->note);
     heading(p, "Model");
     label(p, "model");
     str_addf(&p->text, "%s%s%s", hyper_model(&r->h),
@@ -276,13 +374,17 @@ add_command(struct page *p, struct err *e)
 static int
 show_page(struct page *p, struct err *e)
 {
-    add_head(p);
+    int rc = add_head(p, e);
+    if (rc) {
+        return rc;
+    }
+    add_model(p);
     add_result(p);
     add_hyper(p);
     add_data(p);
     add_origin(p);
     heading(p, "The same again");
-    int rc = add_command(p, e);
+    rc = add_command(p, e);
     return rc ? rc : output_text(p->c, &p->text, e);
 }
 

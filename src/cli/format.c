@@ -15,11 +15,19 @@ static const struct {
     {"stopped", "■", "-", "\033[33m"}, {"failed", "✗", "!", "\033[1;31m"},
 };
 
+/* More may follow the word: "running, pauses". */
+static int
+is_status(const char *text, const char *status)
+{
+    size_t n = strlen(status);
+    return strncmp(text, status, n) == 0 && (!text[n] || text[n] == ',');
+}
+
 const char *
 state_symbol(const char *status, int ascii)
 {
     for (size_t i = 0; i < sizeof STATES / sizeof STATES[0]; i++) {
-        if (strcmp(STATES[i].status, status) == 0) {
+        if (is_status(status, STATES[i].status)) {
             return ascii ? STATES[i].ascii : STATES[i].utf8;
         }
     }
@@ -30,7 +38,7 @@ const char *
 state_paint(const char *status)
 {
     for (size_t i = 0; i < sizeof STATES / sizeof STATES[0]; i++) {
-        if (strcmp(STATES[i].status, status) == 0) {
+        if (is_status(status, STATES[i].status)) {
             return STATES[i].paint;
         }
     }

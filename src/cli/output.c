@@ -276,7 +276,8 @@ row_table(struct output *o, const struct row *r, struct err *e)
         if (s->column.form == FORM_STATE && cell->type == CELL_TEXT) {
             table_paint(o->table, state_paint(cell->s));
         }
-        int right = cell->type == CELL_INT || cell->type == CELL_REAL;
+        int right = cell->type == CELL_INT || cell->type == CELL_REAL ||
+                    s->column.form == FORM_EPOCH;
         rc = table_cell(o->table, o->text.s, right, e);
     }
     return rc;

@@ -425,3 +425,22 @@ store_move(struct store *s, const struct run_ids *r, enum move how,
         *changed = *kept = 0;
     return rc;
 }
+
+int
+store_place(struct store *s, int64_t id, int *place, int *of, struct err *e)
+{
+    sqlite3_stmt *st;
+    int rc = db_stmt(s, SQL_QUEUE_PLACE, &st, e);
+
+    *place = *of = 0;
+    if (rc < 0)
+        return rc;
+    db_int(s, st, ":id", id);
+    rc = db_step(s, st, e);
+    if (rc > 0) {
+        *of = sqlite3_column_int(st, 0);
+        *place = sqlite3_column_int(st, 1);
+    }
+    db_done(st);
+    return rc < 0 ? rc : 0;
+}

@@ -47,6 +47,9 @@ is 'and their ids printed' '1
 3
 4
 5'
+run show 3
+says 'a queued run has a place' 'place +3 of 5 in the queue'
+says 'and a reason to wait' 'waits +no worker is alive'
 run stop 1
 remarks 'a queued run is stopped' 'run 1: stopped'
 run stop 1
@@ -126,6 +129,10 @@ result 'a running run stops after its epoch' $?
 [ "$(value 'epochs_done = (SELECT epoch FROM checkpoint WHERE run_id = 6)' 6)" = 1 ]
 result 'with the checkpoint of its last one' $?
 until_is 'SELECT epochs_done > 2 FROM run WHERE id = 7' 1
+run show 7
+says 'a running run tells what it is at' 'at +epoch [0-9]+ of 2000, batch '
+run ls --filter id:7
+says 'and how long it takes yet' ' ETA '
 run pause 7
 until_is 'SELECT status FROM run WHERE id = 7' paused
 result 'the next one is paused at work' $?
