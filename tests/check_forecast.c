@@ -211,6 +211,10 @@ START_TEST(what_cannot_be_read_is_passed_over)
 
     past(1, "spec = 'transformer 12'");
     past(1, "seconds = 0");
+    past(1, "seconds = -4");
+    past(1, "seconds = 9e999");
+    past(1, "val_fraction = -1");
+    past(1, "test_fraction = 9e99");
     out = forecast();
     ck_assert_int_eq(out.basis, FORECAST_UNKNOWN);
     past(2, "optimizer = 'lion', kernel = NULL, host = NULL, threads = NULL");
@@ -280,6 +284,12 @@ START_TEST(the_queue)
     test_start(s, 2);
     OK(forecast_queue(f, s, 1, &q, e));
     ck_assert_msg(near(q.seconds, 6 * 0.5 + 10 * 0.5), "%g", q.seconds);
+    /* What cannot be is not counted. */
+    test_sql("UPDATE run SET test_fraction = -1 WHERE id = 3;"
+             "UPDATE run SET epochs_done = 11 WHERE id = 1");
+    OK(forecast_queue(f, s, 1, &q, e));
+    ck_assert_int_eq(q.unknown, 2);
+    ck_assert_msg(near(q.seconds, 10 * 0.5), "%g", q.seconds);
 }
 END_TEST
 

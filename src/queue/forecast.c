@@ -80,6 +80,18 @@ forecaster_free(struct forecaster *f)
 
 /* ---- time ---------------------------------------------------------------- */
 
+/* A row that was changed by hand can hold anything, and casts of its figures
+ * must not overflow. */
+static int
+is_sound(const struct cost_row *r)
+{
+    return r->n_images > 0 && r->n_fixed_test <= r->n_images &&
+           r->test_fraction >= 0 && r->test_fraction <= 1 &&
+           r->val_fraction >= 0 && r->val_fraction <= 1 &&
+           r->epochs_done >= 0 && r->epochs >= r->epochs_done &&
+           !(r->seconds < 0);
+}
+
 /* The sizes of the parts, but for rounding in each class. */
 static void
 parts_of(const struct cost_row *r, double n[N_PARTS])
@@ -151,7 +163,9 @@ forecast_run(const struct forecaster *f, const struct forecast_task *t,
         struct likeness l = compare(f, i, t, &cost);
 
         /* Models that this program does not know have no arithmetic. */
-        if (f->cost[i].train > 0 && (at == f->n || is_better(&l, &best))) {
+        if (f->cost[i].train > 0 && is_sound(&f->past[i]) &&
+            isfinite(f->past[i].seconds) &&
+            (at == f->n || is_better(&l, &best))) {
             best = l;
             at = i;
         }
@@ -221,10 +235,13 @@ time_left(const struct forecaster *f, const struct cost_row *r)
         .dataset_id = r->dataset_id,
         .batch_size = r->batch_size,
         .optimizer = r->optimizer,
-        .epochs = r->epochs - r->epochs_done,
         .threads = r->threads ? r->threads : sys_cpus(),
     };
 
+    if (!is_sound(r)) {
+        return (double)NAN;
+    }
+    t.epochs = r->epochs - r->epochs_done;
     if (isfinite(r->seconds)) {
         return r->seconds * (double)t.epochs;
     }
