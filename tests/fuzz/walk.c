@@ -8,9 +8,12 @@
 #include <string.h>
 
 #include "fmnist/filter.h"
+#include "fmnist/forecast.h"
 #include "fmnist/kern.h"
 #include "fmnist/mem.h"
+#include "fmnist/mem.h"
 #include "fmnist/runner.h"
+#include "fmnist/store_cost.h"
 #include "fmnist/worker.h"
 #include "fuzz.h"
 
@@ -161,6 +164,7 @@ describe(const struct run *r)
     struct hyper h = r->h;
     struct str b;
     struct err e = {0};
+    int rc;
 
     str_init(&b);
     hyper_name(&h, &b);
@@ -168,7 +172,9 @@ describe(const struct run *r)
     hyper_command(&h, &b);
     MUST(!str_failed(&b));
     str_release(&b);
-    walk_result(hyper_check(&h, &e), &e);
+    rc = hyper_check(&h, &e);
+    walk_result(rc, &e);
+    MUST(rc < 0 || forecast_bytes(&h, (const uint32_t[N_PARTS]){8, 1, 1}) > 0);
 }
 
 static void
@@ -237,6 +243,39 @@ workers(struct store *s)
     walk_result(store_queue_paused(s, &paused, &e), &e);
 }
 
+/* What runs to come will take, by what is said of those before. */
+static void
+forecast(struct store *s)
+{
+    struct forecast_task t = {.spec = "dense 10",
+                              .dataset_id = 1,
+                              .n = {800, 100, 100},
+                              .batch_size = 10,
+                              .epochs = 5,
+                              .threads = 1};
+    struct forecast_queue q;
+    struct forecaster *f;
+    struct forecast one;
+    struct str words;
+    struct err e = {0};
+    uint32_t stored;
+    int rc = forecaster_new(s, "scalar", &f, &e);
+
+    walk_result(rc, &e);
+    walk_result(store_dataset_stored(s, 1, &stored, &e), &e);
+    if (rc < 0)
+        return;
+    forecast_run(f, &t, &one);
+    MUST(isnan(one.seconds) || one.seconds >= 0);
+    str_init(&words);
+    forecast_words(&one, &words);
+    MUST(!str_failed(&words));
+    fuzz_visible(words.s);
+    str_release(&words);
+    walk_result(forecast_queue(f, s, 2, &q, &e), &e);
+    forecaster_free(f);
+}
+
 static void
 on_fault(const char *line, void *arg)
 {
@@ -258,6 +297,7 @@ walk_read(struct store *s)
     list(s, "tag:o* | a name:?* -is:live", &ids);
     sets(s);
     workers(s);
+    forecast(s);
     resolve(s, "@last");
     resolve(s, "@best");
     resolve(s, "alpha");

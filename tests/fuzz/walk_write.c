@@ -79,6 +79,21 @@ steer(struct store *s)
     walk_result(store_move(s, &three, MOVE_AFTER, 2, &changed, &kept, &e), &e);
 }
 
+/* A set that the database may have an own idea of, and a copy of the file. */
+static void
+sets(struct store *s)
+{
+    struct dataset_row before;
+    struct err e = {0};
+    int64_t id;
+
+    walk_result(store_dataset_put(s, lab_set(), &id, &e), &e);
+    walk_result(store_dataset_locate(s, 1, "/elsewhere", &e), &e);
+    walk_result(store_dataset_add(s, lab_set(), "other", NULL, &before, &e),
+                &e);
+    walk_result(store_backup(s, fuzz_path("copy.db"), 1, &e), &e);
+}
+
 static enum runner_order
 on_batch(const struct batch_report *r, void *arg)
 {
@@ -94,6 +109,7 @@ train(struct store *s)
 {
     static struct runner_engine engine;
     struct claim c = {.run = 0};
+    char why[200];
     struct runner_hooks hooks = {.batch = on_batch};
     struct run r;
     struct err e = {0};
@@ -105,6 +121,7 @@ train(struct store *s)
     c.engine = engine.run;
     c.kernels = engine.kernels;
     hooks.arg = &batches;
+    walk_result(store_claim_waits(s, &c, &id, why, &e), &e);
     rc = store_worker_add(s, 1, NULL, &worker, &e);
     walk_result(rc, &e);
     if (rc < 0)
@@ -130,6 +147,8 @@ walk_write(struct store *s)
     train(s);
     make_runs(s);
     steer(s);
+    sets(s);
     housekeeping(s);
     walk_result(store_vacuum(s, &before, &after, &e), &e);
+    walk_result(store_run_purge(s, NULL, &n, &e), &e);
 }
