@@ -72,6 +72,15 @@ def make_schema_1(source, to):
     c.close()
 
 
+def make_fewer(lab):
+    """A database without runs that an exported file has."""
+    lab.run("export", "1..14", "--sqlite", lab.path("export.db"))
+    lab.run("db", "backup", lab.path("fewer.db"))
+    lab.run("rm", "1..14", db=lab.path("fewer.db"))
+    lab.run("rm", "--purge", db=lab.path("fewer.db"))
+    return lab.path("fewer.db")
+
+
 @contextlib.contextmanager
 def opened(path, byte):
     """The file whose byte a writer locks, when it is there; None: not yet."""
@@ -256,17 +265,15 @@ def phase(seed, long):
     with Lab() as lab:
         fill(lab)
         make_schema_1(lab.db, lab.path("schema-1.db"))
+        bases = {"migration": lab.path("schema-1.db")}
         if lab.has("import"):
-            lab.run("export", "1..14", "--sqlite", lab.path("export.db"))
-            # Runs that the database does not have.
-            lab.run("rm", "1..14")
+            bases["import"] = make_fewer(lab)
         names = [n for n, line in COMMANDS.items()
                  if lab.has(*line.split()[:1 + line.startswith("db")])]
         if not long:
             names = rng.sample(names, min(4, len(names)))
         for i, name in enumerate(names):
-            base = lab.path("schema-1.db") if name == "migration" else lab.db
-            trial = Trial(lab, rng, report, name, base)
+            trial = Trial(lab, rng, report, name, bases.get(name, lab.db))
             want = (i + 1) * kills // len(names) - i * kills // len(names)
             tries = 0
             while want and tries < 60 * kills and len(report.faults) < 10:
