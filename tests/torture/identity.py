@@ -153,12 +153,12 @@ def phase(seed, long):
             case(name).lost(**dead[name])
         case("container, beats").kept(pid=pid, pid_ns=1)
         case("renamed host").living("UPDATE worker SET host = 'elsewhere'")
-        clock = rng.uniform(-1e7, 1e7)
         case("clock jumps").living(
             f"UPDATE worker SET heartbeat_at = '{rng.choice(FAR)}'",
             f"UPDATE worker SET started_at = '{rng.choice(FAR)}'",
-            f"UPDATE run SET started_at = '{rng.choice(FAR)}'")
-        case("stopped").living(
+            f"UPDATE run SET started_at = '{rng.choice(FAR)}'",
+            f"UPDATE worker SET heartbeat_clock = {now + 1e9}")
+        case("stopped for long").living(
             f"UPDATE worker SET heartbeat_at = '{FAR[0]}', "
-            f"heartbeat_clock = {clock}", stopped=True)
+            f"heartbeat_clock = {now - 1e5}", stopped=True)
     return report
