@@ -29,7 +29,8 @@ COMMANDS = {
     "move": "move 31..40 --bottom",
     "stop": "stop 31..40",
     "pause": "pause 31..40",
-    "resume": "resume 1 --fresh",
+    "resume": "resume 28..30",
+    "retry --fresh": "retry 27 --fresh",
     "extend": "extend 1 --epochs 5",
     "import": "import {export}",
     "db prune": "db prune --checkpoints --predictions --trash",
@@ -45,12 +46,20 @@ COUNTS = ["kills", "  at a random time", "  while it writes",
 
 
 def fill(lab):
-    """Twenty finished runs, six more in the trash, and fourteen queued."""
+    """Twenty finished runs, six more in the trash, one that was stopped, three
+    paused and eleven queued."""
     lab.queue("--hidden", "16", "--epochs", "2", "--val-fraction", "0.2",
               "--seed", "1..26", "--data", lab.images)
     lab.run("worker", "--drain", "--quiet")
     lab.run("rm", "21..26")
+    lab.queue("--hidden", "16", "--epochs", "50000", "--data", lab.images)
+    worker = lab.start("worker", "--drain")
+    while lab.value("SELECT epochs_done FROM run WHERE id = 27") < 3:
+        time.sleep(0.01)
+    lab.run("stop", "27", "--now")
+    worker.wait(timeout=60)
     lab.queue("--hidden", "24", "--seed", "1..14", "--data", lab.images)
+    lab.run("pause", "28..30")
 
 
 def make_schema_1(source, to):
@@ -261,7 +270,7 @@ class Trial:
 
 def phase(seed, long):
     rng, report = random.Random(seed), Report("kill-command", *COUNTS)
-    kills = 200 if long else 12
+    kills = 200 if long else 8
     with Lab() as lab:
         fill(lab)
         make_schema_1(lab.db, lab.path("schema-1.db"))
@@ -271,7 +280,7 @@ def phase(seed, long):
         names = [n for n, line in COMMANDS.items()
                  if lab.has(*line.split()[:1 + line.startswith("db")])]
         if not long:
-            names = rng.sample(names, min(4, len(names)))
+            names = ["queue", "migration"] + rng.sample(names, 2)
         for i, name in enumerate(names):
             trial = Trial(lab, rng, report, name, bases.get(name, lab.db))
             want = (i + 1) * kills // len(names) - i * kills // len(names)
