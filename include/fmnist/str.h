@@ -37,8 +37,10 @@ void str_add_visible(struct str *b, const char *s);
 
 /* Appends s as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
 void str_add_json(struct str *b, const char *s);
-/* Appends the shortest digits that read back as the same double ("0.1");
- * null where v is not finite. */
+/* The shortest digits that read back as the same double ("0.1"); null where v
+ * is not finite. */
+#define NUM_TEXT 32
+void num_format(double v, char out[NUM_TEXT]);
 void str_add_json_num(struct str *b, double v);
 
 /* Appends s as one CSV field (RFC 4180), quoted where needed. */

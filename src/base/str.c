@@ -126,21 +126,28 @@ str_detach(struct str *b)
 }
 
 void
-str_add_json_num(struct str *b, double v)
+num_format(double v, char out[NUM_TEXT])
 {
     /* %.15g drops trailing zeros and reproduces every decimal of up to 15
      * digits, so it is the shortest where it round-trips.  Subnormals have
      * fewer digits than that. */
     int digits = fabs(v) < 0x1p-1022 ? 1 : 15;
-    char text[32];
 
     if (!isfinite(v)) {
-        str_add(b, "null");
+        snprintf(out, NUM_TEXT, "null");
         return;
     }
     do {
-        snprintf(text, sizeof(text), "%.*g", digits, v);
-    } while (digits++ < 17 && strtod(text, NULL) != v);
+        snprintf(out, NUM_TEXT, "%.*g", digits, v);
+    } while (digits++ < 17 && strtod(out, NULL) != v);
+}
+
+void
+str_add_json_num(struct str *b, double v)
+{
+    char text[NUM_TEXT];
+
+    num_format(v, text);
     str_add(b, text);
 }
 

@@ -16,6 +16,9 @@
 #define MAX_FEATURES (1L << 24)
 #define MAX_PARAMETERS (1L << 28)
 
+/* Of one layer, the NUL included: "dropout 2.2250738585072014e-308". */
+#define LAYER_TEXT 48
+
 static const char *const BLANKS = " \t\r\n";
 
 /* The words of a text, one after the other. */
@@ -66,37 +69,40 @@ read_int(const char *s, char end, int lo, int hi, int *out)
     return s + (end != '\0');
 }
 
+/* None of the texts here is allocated: no memory must not make a spec empty,
+ * or equal to another. */
 static void
-format_layer(struct str *b, const struct layer_spec *l)
+format_layer(char out[LAYER_TEXT], const struct layer_spec *l)
 {
+    char rate[NUM_TEXT];
+
     switch (l->kind) {
     case LAYER_CONV:
-        str_addf(b, "conv %dx%d", l->units, l->k);
-        if (l->pad == 0 && l->k > 1) {
-            str_add(b, " valid");
-        }
+        snprintf(out, LAYER_TEXT, "conv %dx%d%s", l->units, l->k,
+                 l->pad == 0 && l->k > 1 ? " valid" : "");
         break;
     case LAYER_RELU:
-        str_add(b, "relu");
+        snprintf(out, LAYER_TEXT, "relu");
         break;
     case LAYER_BN:
-        str_add(b, "bn");
+        snprintf(out, LAYER_TEXT, "bn");
         break;
     case LAYER_POOL:
-        str_addf(b, "pool %d", l->k);
         if (l->stride != l->k) {
-            str_addf(b, "/%d", l->stride);
+            snprintf(out, LAYER_TEXT, "pool %d/%d", l->k, l->stride);
+        } else {
+            snprintf(out, LAYER_TEXT, "pool %d", l->k);
         }
         break;
     case LAYER_FLATTEN:
-        str_add(b, "flatten");
+        snprintf(out, LAYER_TEXT, "flatten");
         break;
     case LAYER_DENSE:
-        str_addf(b, "dense %d", l->units);
+        snprintf(out, LAYER_TEXT, "dense %d", l->units);
         break;
     case LAYER_DROPOUT:
-        str_add(b, "dropout ");
-        str_add_json_num(b, l->rate);
+        num_format(l->rate, rate);
+        snprintf(out, LAYER_TEXT, "dropout %s", rate);
         break;
     }
 }
@@ -118,18 +124,14 @@ static int fail_at(struct err *e, const struct spec *s, int i, const char *fmt,
 static int
 fail_at(struct err *e, const struct spec *s, int i, const char *fmt, ...)
 {
-    char what[200];
-    struct str text;
+    char what[200], text[LAYER_TEXT];
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    str_init(&text);
-    format_layer(&text, &s->layers[i]);
-    err_set(e, ERR_USAGE, "layer %d (%s): %s", i, text.s, what);
-    str_release(&text);
-    return ERR_USAGE;
+    format_layer(text, &s->layers[i]);
+    return err_set(e, ERR_USAGE, "layer %d (%s): %s", i, text, what);
 }
 
 /* Output size of a convolution or a window over one side; < 1 if too small. */
@@ -344,25 +346,21 @@ parse_layer(struct spec *s, struct words *w, struct err *e)
                    s->n, w->word);
 }
 
-/* The length of the text with any rates, 0 without memory: rates may be set
- * later, and the text must still fit. */
+/* The length of the text with any rates: they may be set later, and the text
+ * must still fit. */
 static size_t
 longest_text(const struct spec *s)
 {
     const size_t dropout = strlen("dropout 2.2250738585072014e-308");
-    struct str b;
+    char text[LAYER_TEXT];
     size_t len = 0;
     int i;
 
-    str_init(&b);
     for (i = 0; i < s->n; i++) {
-        str_clear(&b);
-        format_layer(&b, &s->layers[i]);
-        len += s->layers[i].kind == LAYER_DROPOUT ? dropout : b.len;
+        format_layer(text, &s->layers[i]);
+        len += s->layers[i].kind == LAYER_DROPOUT ? dropout : strlen(text);
         len += i > 0;
     }
-    len = str_failed(&b) ? 0 : len;
-    str_release(&b);
     return len;
 }
 
@@ -370,7 +368,6 @@ static int
 check_end(const struct spec *s, struct err *e)
 {
     const struct layer_spec *last;
-    size_t len;
 
     if (s->n == 0) {
         return err_set(e, ERR_USAGE, "the model has no layers");
@@ -381,11 +378,7 @@ check_end(const struct spec *s, struct err *e)
                        "the last layer must be \"dense 10\", one output for "
                        "each class");
     }
-    len = longest_text(s);
-    if (len == 0) {
-        return err_nomem(e, "the model's text", SPEC_TEXT);
-    }
-    if (len >= SPEC_TEXT) {
+    if (longest_text(s) >= SPEC_TEXT) {
         return err_set(e, ERR_USAGE,
                        "the model's text is longer than %d characters",
                        SPEC_TEXT - 1);
@@ -412,26 +405,17 @@ spec_parse(const char *text, struct spec *out, struct err *e)
     return 0;
 }
 
-static void
-format_all(struct str *b, const struct spec *s)
-{
-    int i;
-
-    for (i = 0; i < s->n; i++) {
-        if (i > 0) {
-            str_addc(b, ' ');
-        }
-        format_layer(b, &s->layers[i]);
-    }
-}
-
 void
 spec_format(const struct spec *s, char out[SPEC_TEXT])
 {
-    struct str b;
+    char text[LAYER_TEXT];
+    size_t n = 0;
+    int i;
 
-    str_init(&b);
-    format_all(&b, s);
-    snprintf(out, SPEC_TEXT, "%s", b.s);
-    str_release(&b);
+    out[0] = '\0';
+    for (i = 0; i < s->n && n < SPEC_TEXT; i++) {
+        format_layer(text, &s->layers[i]);
+        n += (size_t)snprintf(out + n, SPEC_TEXT - n, "%s%s", i ? " " : "",
+                              text);
+    }
 }

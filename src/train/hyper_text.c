@@ -58,6 +58,7 @@ differs(const struct hyper *h, const struct hyper *base,
     hyper_get(h, f, text);
     hyper_get(base, f, &other);
     yes = strcmp(text->s, other.s) != 0;
+    text->oom |= str_failed(&other);
     str_release(&other);
     return yes;
 }
