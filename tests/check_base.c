@@ -52,6 +52,7 @@ START_TEST(mem_failures)
 {
     void *p = mem_aligned(3, 5);
     void *a, *b;
+    long live = mem_live();
 
     ck_assert_uint_eq((uintptr_t)p % 64, 0);
     ck_assert_int_eq(((char *)p)[14], 0);
@@ -70,12 +71,17 @@ START_TEST(mem_failures)
     ck_assert_ptr_null(b);
     b = mem_strdup("x");
     ck_assert_ptr_nonnull(b);
+    b = mem_resize(b, 100, 1);
+    ck_assert_int_eq(mem_live(), live + 1);
     mem_free(a);
     mem_free(b);
-    mem_fail_at(1, 1);
+    mem_free(NULL);
+    ck_assert_int_eq(mem_live(), live - 1);
+    ck_assert_int_eq(mem_fail_at(2, 1), 0);
+    ck_assert_int_eq(mem_fail_at(1, 1), 1);
     ck_assert_ptr_null(mem_alloc(1));
     ck_assert_ptr_null(mem_strndup("x", 1));
-    mem_fail_at(0, 0);
+    ck_assert_int_eq(mem_fail_at(0, 0), 0);
 }
 END_TEST
 

@@ -17,8 +17,11 @@ void mem_free(void *p);
 /* Zeroed and aligned to 64 bytes: an AVX-512 register, a cache line. */
 void *mem_aligned(size_t n, size_t size) __attribute__((malloc));
 
-/* Tests only: the nth allocation from now on fails (1 = the next), and so do
- * all later ones if `sticky`; 0 switches it off.  Not thread-safe. */
-void mem_fail_at(long nth, int sticky);
+/* Tests only: the nth allocation from now on, of whatever thread, fails (1 = the
+ * next), and so do all later ones if `sticky`; 0 switches it off.  Returns 1
+ * where what was ordered before has not come to pass. */
+int mem_fail_at(long nth, int sticky);
+/* Allocations that have not been freed. */
+long mem_live(void);
 
 #endif

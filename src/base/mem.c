@@ -3,28 +3,38 @@
 
 #include "fmnist/mem.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MEM_ALIGN = 64 };
 
-/* Fault injection; both stay 0 outside tests, so threads only read them. */
-static long fail_in;
-static int fail_sticky;
+/* For tests.  Any thread may allocate. */
+static atomic_long fail_in; /* 0: never; 1: the next one; -1: each one */
+static atomic_int fail_sticky;
+static atomic_long live;
 
 static int
 fails_now(void)
 {
-    if (fail_in == 0)
-        return 0;
-    if (fail_in > 1) {
-        fail_in--;
-        return 0;
-    }
-    if (!fail_sticky)
-        fail_in = 0;
-    return 1;
+    long n = fail_in, next;
+
+    do {
+        if (n <= 0)
+            return n < 0;
+        next = n == 1 && fail_sticky ? -1 : n - 1;
+    } while (!atomic_compare_exchange_weak(&fail_in, &n, next));
+    return n == 1;
+}
+
+/* A new allocation, or NULL. */
+static void *
+count(void *p)
+{
+    if (p)
+        atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+    return p;
 }
 
 /* The product in *bytes, at least 1 so that NULL always means failure. */
@@ -38,17 +48,26 @@ multiply(size_t n, size_t size, size_t *bytes)
     return 0;
 }
 
-void
+int
 mem_fail_at(long nth, int sticky)
 {
-    fail_in = nth;
+    long was;
+
     fail_sticky = sticky;
+    was = atomic_exchange(&fail_in, nth);
+    return was > 0;
+}
+
+long
+mem_live(void)
+{
+    return live;
 }
 
 void *
 mem_alloc(size_t n)
 {
-    return fails_now() ? NULL : malloc(n ? n : 1);
+    return fails_now() ? NULL : count(malloc(n ? n : 1));
 }
 
 void *
@@ -58,7 +77,7 @@ mem_zalloc(size_t n, size_t size)
 
     if (multiply(n, size, &bytes) < 0 || fails_now())
         return NULL;
-    return calloc(1, bytes);
+    return count(calloc(1, bytes));
 }
 
 void *
@@ -68,7 +87,7 @@ mem_resize(void *p, size_t n, size_t size)
 
     if (multiply(n, size, &bytes) < 0 || fails_now())
         return NULL;
-    return realloc(p, bytes);
+    return p ? realloc(p, bytes) : count(malloc(bytes));
 }
 
 char *
@@ -93,6 +112,8 @@ mem_strdup(const char *s)
 void
 mem_free(void *p)
 {
+    if (p)
+        atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
     free(p);
 }
 
@@ -109,5 +130,5 @@ mem_aligned(size_t n, size_t size)
     p = aligned_alloc(MEM_ALIGN, bytes);
     if (p)
         memset(p, 0, bytes);
-    return p;
+    return count(p);
 }
