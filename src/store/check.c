@@ -229,12 +229,11 @@ check_runs(struct check *c, struct err *e)
     if (rc < 0)
         return rc;
     for (i = 0; rc == 0 && i < all.n; i++) {
-        rc = db_exec(c->s, SQL_READ_BEGIN, e);
-        if (rc == 0)
-            rc = check_run(c, all.ids[i], &t, e);
-        if (!sqlite3_get_autocommit(c->s->db) &&
-            db_exec(c->s, SQL_ROLLBACK, rc < 0 ? NULL : e) < 0 && rc == 0)
-            rc = ERR_FAIL;
+        rc = db_read_begin(c->s, e);
+        if (rc < 0)
+            break;
+        rc = check_run(c, all.ids[i], &t, e);
+        db_read_end(c->s);
         if (rc == 0)
             rc = check_hash(c, all.ids[i], "last", e);
         if (rc == 0)

@@ -50,11 +50,28 @@ extended(const struct store *s, int rc)
     return (more & 0xFF) == rc ? more : rc;
 }
 
+/* The system's errno, 0 if none is known: at a commit only the files have it. */
+static int
+system_error(const struct store *s)
+{
+    sqlite3_file *log = NULL;
+    int sys = s->db ? sqlite3_system_errno(s->db) : 0;
+
+    if (!s->db || sys)
+        return sys;
+    sqlite3_file_control(s->db, "main", SQLITE_FCNTL_LAST_ERRNO, &sys);
+    if (sys == 0)
+        sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &sys);
+    return sys;
+}
+
 int
 db_error(struct store *s, int rc, struct err *e)
 {
     const char *text = s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
-    int sys = s->db ? sqlite3_system_errno(s->db) : 0;
+    int sys = system_error(s);
     int code = ERR_FAIL;
 
     rc = extended(s, rc);
@@ -253,15 +270,53 @@ db_get_int(struct store *s, enum sql id, int64_t *out, struct err *e)
 static int
 has_moved(struct store *s, struct err *e)
 {
-    int moved = 0;
-
-    sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-    if (!moved)
+    if (!moved_away(s))
         return 0;
     return err_set(e, ERR_FAIL,
                    "%s: removed or replaced while in use; nothing more is "
                    "written to it",
                    s->path);
+}
+
+/* Its statement is made before there is anything to roll back: later there may
+ * be no memory for it. */
+static void
+roll_back(struct store *s)
+{
+    sqlite3_stmt *st = s->stmts[SQL_ROLLBACK];
+
+    /* A full disk or an I/O error may have rolled back by itself. */
+    if (!sqlite3_get_autocommit(s->db)) {
+        sqlite3_step(st);
+        sqlite3_reset(st);
+    }
+}
+
+static int
+begin(struct store *s, enum sql how, struct err *e)
+{
+    sqlite3_stmt *st;
+    int rc = db_stmt(s, SQL_ROLLBACK, &st, e);
+
+    if (rc < 0)
+        return rc;
+    rc = db_exec(s, how, e);
+    if (rc < 0)
+        roll_back(s);
+    return rc;
+}
+
+int
+db_read_begin(struct store *s, struct err *e)
+{
+    assert(s->depth == 0);
+    return begin(s, SQL_READ_BEGIN, e);
+}
+
+void
+db_read_end(struct store *s)
+{
+    roll_back(s);
 }
 
 int
@@ -276,7 +331,7 @@ db_begin(struct store *s, struct err *e)
         assert(sqlite3_txn_state(s->db, "main") == SQLITE_TXN_NONE);
         rc = has_moved(s, e);
         if (rc == 0)
-            rc = db_exec(s, SQL_BEGIN, e);
+            rc = begin(s, SQL_BEGIN, e);
         if (rc < 0)
             return rc;
     }
@@ -296,9 +351,7 @@ db_end(struct store *s, int rc, struct err *e)
         if (rc == 0)
             return 0;
     }
-    /* A full disk or an I/O error may have rolled back by itself. */
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, sql_text(SQL_ROLLBACK), NULL, NULL, NULL);
+    roll_back(s);
     return rc;
 }
 

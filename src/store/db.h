@@ -36,6 +36,8 @@ struct store {
     int bind_rc;                /* first failure to bind, until the step */
     sqlite3_stmt *stmts[N_SQL]; /* prepared on first use */
     char **columns;             /* of run_summary, NULL-ended */
+    dev_t log_dev;              /* of the write-ahead log in use */
+    ino_t log_ino;              /* 0: none */
     struct store_env env;
 };
 
@@ -95,6 +97,21 @@ int db_check_target(const struct store *s, const char *to, int force,
 /* Keeps the write-ahead log of what s commits from now on small. */
 void db_watch_log(struct store *s);
 
+/* ---- moved.c ------------------------------------------------------------- */
+
+/*
+ * Where a database is taken away or replaced while it is open, its write-ahead
+ * log stays at the path, and SQLite would take it for that of the next database
+ * there.  The last connection that has it open removes it, once all of it is in
+ * the file, which may have another name now: moved_remember when the log is in
+ * use, moved_away and moved_complete before the connection is closed,
+ * moved_drop_log after.
+ */
+void moved_remember(struct store *s);
+int moved_away(const struct store *s);
+int moved_complete(struct store *s);
+void moved_drop_log(const struct store *s);
+
 /* ---- db.c ---------------------------------------------------------------- */
 
 /* Describes SQLite's result code rc, with the message that the connection holds
@@ -131,6 +148,9 @@ void db_done(sqlite3_stmt *st);
  * opened for reading, and where the file is no longer at its path. */
 int db_begin(struct store *s, struct err *e) MUST_CHECK;
 int db_end(struct store *s, int rc, struct err *e) MUST_CHECK;
+/* One that only reads, outside all others. */
+int db_read_begin(struct store *s, struct err *e) MUST_CHECK;
+void db_read_end(struct store *s);
 
 /* Text of a result column into a fixed buffer, cut at a character; NULL: "". */
 void db_column_text(sqlite3_stmt *st, int col, char *out, size_t size);

@@ -238,14 +238,14 @@ db_check_schema(struct store *s, int64_t version, struct err *e)
 static int
 look(struct store *s, int64_t *version, struct err *e)
 {
-    int rc = db_exec(s, SQL_READ_BEGIN, e);
+    int rc = db_read_begin(s, e);
 
-    if (rc == 0)
-        rc = db_get_int(s, SQL_USER_VERSION, version, e);
+    if (rc < 0)
+        return rc;
+    rc = db_get_int(s, SQL_USER_VERSION, version, e);
     if (rc == 0 && *version > 0 && *version < db_newest(s))
         rc = db_check_schema(s, *version, e);
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, sql_text(SQL_ROLLBACK), NULL, NULL, NULL);
+    db_read_end(s);
     return rc;
 }
 

@@ -276,6 +276,17 @@ set_notice(struct store *s, const char *text, struct err *e)
 }
 
 static int
+use_log(struct store *s, struct err *e)
+{
+    int rc = sqlite3_exec(s->db, sql_text(SQL_WAL), NULL, NULL, NULL);
+
+    /* Someone else at work in the other mode is no reason to fail. */
+    if (rc == SQLITE_OK || (rc & 0xFF) == SQLITE_BUSY)
+        return 0;
+    return db_error(s, rc, e);
+}
+
+static int
 open_write(struct store *s, struct err *e)
 {
     int64_t version;
@@ -294,11 +305,8 @@ open_write(struct store *s, struct err *e)
     if (rc < 0)
         return rc;
     s->shared = is_network(s);
-    if (!s->shared) {
-        /* Someone else at work in the other mode is no reason to fail. */
-        (void)sqlite3_exec(s->db, sql_text(SQL_WAL), NULL, NULL, NULL);
-        return 0;
-    }
+    if (!s->shared)
+        return use_log(s, e);
     rc = db_exec(s, SQL_ROLLBACK_JOURNAL, e);
     if (rc == 0)
         rc = db_exec(s, SQL_SYNCHRONOUS_FULL, e);
@@ -420,6 +428,7 @@ store_open_env(const char *path, enum store_mode mode,
         store_close(s);
         return rc;
     }
+    moved_remember(s);
     *out = s;
     return 0;
 }
@@ -488,10 +497,14 @@ void
 store_close(struct store *s)
 {
     size_t i;
+    int stale;
 
     if (!s)
         return;
+    stale = moved_away(s) && moved_complete(s);
     db_disconnect(s);
+    if (stale)
+        moved_drop_log(s);
     for (i = 0; s->columns && s->columns[i]; i++)
         mem_free(s->columns[i]);
     mem_free(s->columns);
