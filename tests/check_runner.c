@@ -495,24 +495,6 @@ START_TEST(no_stale_predictions)
 }
 END_TEST
 
-static void
-write_csv(const char *path, const struct dataset *d)
-{
-    struct str b;
-
-    str_init(&b);
-    for (uint32_t i = 0; i < d->n; i++) {
-        str_addf(&b, "%d", d->labels[i]);
-        for (int p = 0; p < IMAGE_PIXELS; p++) {
-            str_addf(&b, ",%d", d->pixels[(size_t)i * IMAGE_PIXELS + p]);
-        }
-        str_addc(&b, '\n');
-    }
-    ck_assert(!str_failed(&b));
-    file_write(path, b.s, b.len);
-    str_release(&b);
-}
-
 START_TEST(finds_data)
 {
     static char classes[N_CLASSES][CLASS_NAME_MAX] = {"a", "b", "c", "d", "e",
@@ -522,7 +504,7 @@ START_TEST(finds_data)
     struct err e = {0};
     int64_t id;
 
-    write_csv(path, data);
+    tiny_write(data, path);
     ck_assert_int_lt(runner_data(store, "mine", &d, &e), 0);
     ck_assert_int_eq(runner_data(NULL, path, &d, &e), 0);
     ck_assert_str_eq(d->sha256, data->sha256);
@@ -538,7 +520,7 @@ START_TEST(finds_data)
     dataset_free(d);
     /* A name promises its images … */
     data->labels[3] ^= 1;
-    write_csv(path, data);
+    tiny_write(data, path);
     ck_assert_int_eq(runner_data(store, "mine", &d, &e), ERR_FAIL);
     ck_assert_ptr_null(d);
     ck_assert_ptr_nonnull(strstr(e.msg, "holds other images"));
@@ -547,7 +529,7 @@ START_TEST(finds_data)
     ck_assert_int_eq(store_dataset_put(store, d, &id, &e), 0);
     dataset_free(d);
     data->labels[3] ^= 1;
-    write_csv(path, data);
+    tiny_write(data, path);
     ck_assert_int_eq(runner_data(store, path, &d, &e), 0);
     dataset_free(d);
     remove(path);

@@ -21,31 +21,13 @@ static struct store *store, *other; /* the worker's, and the user's */
 static int64_t dataset_id;
 
 static void
-write_csv(const char *path, const struct dataset *d)
-{
-    struct str b;
-
-    str_init(&b);
-    for (uint32_t i = 0; i < d->n; i++) {
-        str_addf(&b, "%d", d->labels[i]);
-        for (int p = 0; p < IMAGE_PIXELS; p++) {
-            str_addf(&b, ",%d", d->pixels[(size_t)i * IMAGE_PIXELS + p]);
-        }
-        str_addc(&b, '\n');
-    }
-    ck_assert(!str_failed(&b));
-    file_write(path, b.s, b.len);
-    str_release(&b);
-}
-
-static void
 setup(void)
 {
     tmp_setup();
     data = tiny_new(200, 5);
     mem_free(data->source);
     data->source = mem_strdup(tmp_path("tiny.csv"));
-    write_csv(data->source, data);
+    tiny_write(data, data->source);
     store = test_store();
     other = test_store();
     OK(store_dataset_put(store, data, &dataset_id, e));

@@ -32,6 +32,7 @@ struct fault {
     int torn; /* of a write that fails, the first half is done */
     enum fault_reach reach;
     long nth; /* of the calls from now on; 0: none */
+    int sys;  /* errno; 0: ENOSPC with SQLITE_FULL, else EIO */
 };
 
 /* Makes it the default VFS of this process, for good.  It waits for no lock and

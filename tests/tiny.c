@@ -8,6 +8,8 @@
 
 #include "fmnist/mem.h"
 #include "fmnist/rng.h"
+#include "fmnist/str.h"
+#include "support.h"
 
 static void
 draw(uint8_t *pixels, int class, const struct rng *r, uint32_t image)
@@ -51,4 +53,22 @@ tiny_new(uint32_t n, uint64_t seed)
     }
     ck_assert_int_eq(dataset_identify(d, NULL), 0);
     return d;
+}
+
+void
+tiny_write(const struct dataset *d, const char *path)
+{
+    struct str b;
+
+    str_init(&b);
+    for (uint32_t i = 0; i < d->n; i++) {
+        str_addf(&b, "%d", d->labels[i]);
+        for (int p = 0; p < IMAGE_PIXELS; p++) {
+            str_addf(&b, ",%d", d->pixels[(size_t)i * IMAGE_PIXELS + p]);
+        }
+        str_addc(&b, '\n');
+    }
+    ck_assert(!str_failed(&b));
+    file_write(path, b.s, b.len);
+    str_release(&b);
 }

@@ -11,5 +11,7 @@
  * not fall for ever.  Free with dataset_free.
  */
 struct dataset *tiny_new(uint32_t n, uint64_t seed);
+/* As a CSV file without a header. */
+void tiny_write(const struct dataset *d, const char *path);
 
 #endif

@@ -71,7 +71,9 @@ struct runner_hooks {
  * says so in the run's log and trains again from epoch 1, to the same weights.
  * The run ends finished, stopped, paused, queued or failed (then the cause is
  * returned too).  ERR_LOST: it was taken from this worker, and nothing is
- * written.  Where a failure cannot be written down, the run stays `running`.
+ * written.  ERR_IO: the database could not be read or written, which is not the
+ * run's fault.  Then, and where a failure cannot be written down, it stays
+ * `running`, to be put back when its worker leaves.
  */
 int runner_execute(struct store *s, int64_t id, const struct dataset *d,
                    int threads, const struct runner_hooks *hooks,

@@ -155,6 +155,11 @@ report(const struct cli *c, const struct run *run)
                     "run %" PRId64 " paused after epoch %d; 'fmnist-tui resume "
                     "%" PRId64 "' queues it for a worker",
                     run->id, run->epochs_done, run->id);
+    } else if (strcmp(run->status, "queued") == 0) {
+        cli_message(c,
+                    "run %" PRId64 " is back in the queue after epoch %d; "
+                    "'fmnist-tui worker' goes on with it",
+                    run->id, run->epochs_done);
     }
     str_release(&text);
 }

@@ -81,12 +81,16 @@ static void
 on_ended(const struct run *r, const char *fault, void *arg)
 {
     struct voice *v = arg;
+    const char *how = r->status;
     struct err e = {0};
     char line[900];
+    if (strcmp(r->status, "queued") == 0) {
+        how = "is back in the queue";
+    } else if (strcmp(r->status, "running") == 0) {
+        how = "goes back to the queue";
+    }
     snprintf(line, sizeof line, "run %" PRId64 " \"%s\" %s after epoch %d%s%s",
-             r->id, r->name,
-             strcmp(r->status, "queued") ? r->status : "is back in the queue",
-             r->epochs_done, fault[0] ? ": " : "", fault);
+             r->id, r->name, how, r->epochs_done, fault[0] ? ": " : "", fault);
     say(v, line);
     hook_reap();
     if (v->on_finish &&

@@ -346,7 +346,8 @@ runner_execute(struct store *s, int64_t id, const struct dataset *d,
     if (rc == 0) {
         rc = end_well(&j, &result, &own);
     }
-    if (rc < 0 && rc != ERR_LOST) {
+    /* A full disk is not the run's fault: others would fail just so. */
+    if (rc < 0 && rc != ERR_LOST && rc != ERR_IO) {
         end_failed(&j, &result.predictions, own.msg);
     }
     if (rc < 0 && e) {

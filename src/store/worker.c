@@ -245,9 +245,9 @@ put_back(struct store *s, const struct left *l, const struct orphan *o,
     rc = db_run(s, st, e);
     if (rc == 0)
         rc = db_event(s, o->id,
-                      failed    ? "error"
-                      : l->died ? "warning"
-                                : "info",
+                      failed                 ? "error"
+                      : l->died || l->why[0] ? "warning"
+                                             : "info",
                       text, e);
     return rc;
 }

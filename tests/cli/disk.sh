@@ -67,7 +67,7 @@ for command in ls 'db check' 'show 1' 'log 1'; do
     run --db full/x.db $command
     works "the database is in order: $command"
 done
-[ "$(db=full/x.db query "SELECT count(*) FROM run WHERE
+[ "$(FMNIST_DB=full/x.db query "SELECT count(*) FROM run WHERE
     (SELECT count(*) FROM epoch WHERE run_id = id) <> epochs_done")" = 0 ]
 result 'what it has is whole' $?
 mkdir later
@@ -77,6 +77,60 @@ run --db later/x.db train --quiet --data tiny.csv --epochs 1 --batch-size 16
 works 'where there is room, it goes on'
 run --db later/x.db db check
 works 'and is still in order'
+
+# A worker's runs go back to the queue, and no other run suffers.
+mkdir room
+mount -t tmpfs -o size=3m tmpfs room
+for seed in 1 2; do
+    run --db room/w.db queue --data tiny.csv --epochs 2 --batch-size 16 \
+        --hidden 128 --seed $seed
+done
+head -c 2700000 /dev/zero >room/filler
+run --db room/w.db worker --drain --threads 1 --checkpoint-every 0.001
+[ "$status" = 1 ] && grep -q "^fmnist-tui worker: $here/room/w\.db: the disk is \
+full; nothing was changed\$" err
+result 'a worker' $?
+run --db room/w.db ls -q --filter 'status:queued'
+is 'leaves its run in the queue, and the next' '2
+1'
+run --db room/w.db log 1
+says 'the log of the run says why' "left: $here/room/w\.db: the disk is full"
+run --db room/w.db db check
+works 'the database is in order'
+rm room/filler
+run --db room/w.db worker --drain --threads 1
+[ "$status" = 0 ] && [ "$(FMNIST_DB=room/w.db query "SELECT count(*) FROM run
+    WHERE status = 'finished' AND epochs_done = 2")" = 2 ]
+result 'where there is room again, both are trained' $?
+umount room
+
+# ---- taken away -------------------------------------------------------------
+
+mkdir gone
+run --db gone/w.db queue --data tiny.csv --epochs 100000 --batch-size 16
+run --db gone/w.db db backup gone/backup.db
+"$program" --db gone/w.db worker --drain --threads 1 >gone/out 2>gone/err &
+worker=$!
+while [ "$("$program" --db gone/w.db sql --csv \
+    'SELECT epochs_done > 1 FROM run' | tail -n 1)" != 1 ]; do
+    sleep 0.1
+done
+mv gone/w.db gone/moved.db
+wait $worker
+status=$?
+cp gone/err err
+[ "$status" = 1 ] && grep -q "^fmnist-tui worker: $here/gone/w\.db: removed or \
+replaced while in use; nothing more is written to it\$" err
+result 'a worker notices that its database is gone' $?
+[ "$(cd gone && echo *)" = 'backup.db err moved.db out' ]
+result 'and leaves nothing in its place' $?
+cp gone/backup.db gone/w.db
+run --db gone/w.db db check
+works 'a backup can be put there'
+run --db gone/moved.db db check
+works 'what was moved is in order'
+[ "$(FMNIST_DB=gone/moved.db query 'SELECT epochs_done > 1 FROM run')" = 1 ]
+result 'and has all epochs that were seen' $?
 
 # ---- read-only --------------------------------------------------------------
 
