@@ -166,7 +166,7 @@ static void
 one(const struct scene *c, const struct kind *k, int reach, long nth)
 {
     const struct fault f = {k->call, k->code, k->torn, (enum fault_reach)reach,
-                            nth, 0};
+                            nth,     0};
     struct err e = {0};
     struct store *s;
     int rc;

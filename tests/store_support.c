@@ -101,8 +101,7 @@ classes(int right, uint8_t predicted[TEST_PART], struct confusion *c)
 }
 
 int
-test_put_epoch(struct store *s, int64_t id, int epoch, int right,
-               struct err *e)
+test_put_epoch(struct store *s, int64_t id, int epoch, int right, struct err *e)
 {
     char weights[32], state[32];
     struct checkpoint last = {

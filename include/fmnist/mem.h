@@ -17,7 +17,7 @@ void mem_free(void *p);
 /* Zeroed and aligned to 64 bytes: an AVX-512 register, a cache line. */
 void *mem_aligned(size_t n, size_t size) __attribute__((malloc));
 
-/* Tests only: the nth allocation from now on, of whatever thread, fails (1 = the
+/* Tests only: the nth allocation from now on, in any thread, fails (1 = the
  * next), and so do all later ones if `sticky`; 0 switches it off.  Returns 1
  * where what was ordered before has not come to pass. */
 int mem_fail_at(long nth, int sticky);

@@ -50,7 +50,7 @@ extended(const struct store *s, int rc)
     return (more & 0xFF) == rc ? more : rc;
 }
 
-/* The system's errno, 0 if none is known: at a commit only the files have it. */
+/* The system's errno, 0 if none is known: at a commit the files have it. */
 static int
 system_error(const struct store *s)
 {
