@@ -11,6 +11,7 @@ to the machine."""
 import argparse
 import importlib
 import os
+import signal
 import sys
 import time
 
@@ -67,6 +68,8 @@ def main(argv):
     if unknown:
         p.error(f"phases are {' '.join(PHASES)}, not {' '.join(unknown)}")
     seed = o.seed or str(int.from_bytes(os.urandom(4), "big"))
+    # What is cleaned up at the end of a phase is so when it is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # The tests of faults are in `make check` themselves.
     phases = o.phases or (PHASES[:-1] if o.short else PHASES)
     return (tap if o.short else table)(phases, seed)
