@@ -62,7 +62,8 @@ system_error(const struct store *s)
     sqlite3_file_control(s->db, "main", SQLITE_FCNTL_LAST_ERRNO, &sys);
     if (sys == 0)
         sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-    if (log && log->pMethods)
+    /* A journal in memory has no such call. */
+    if (log && log->pMethods && log->pMethods->xFileControl)
         log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &sys);
     return sys;
 }

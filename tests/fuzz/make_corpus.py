@@ -282,3 +282,42 @@ HOSTILE = {
     "raw": b"SQLite format 3\0" + bytes(84),
 }
 put("database", HOSTILE)
+
+# ---- import: the same, and sound ones that are not alike ---------------------
+
+UUIDS = ("UPDATE run SET uuid = printf('%08d-0000-4000-8000-%012d', id, id),"
+         " name = name || 'x';")
+
+put("import", {**HOSTILE,
+    "uuids": "s " + UUIDS,
+    "names": "s " + UUIDS + " UPDATE run SET name = name || char(27, 155),"
+             " note = char(7), user = char(10), host = char(27)",
+    "same-names": "s " + UUIDS + " UPDATE run SET name = rtrim(name, 'x')",
+    "other-set": "s UPDATE dataset SET sha256 = printf('%064d', 1)",
+    "set-name": "s UPDATE dataset SET name = 'other', class_names = '[\"a\"]'",
+    "images": "s UPDATE image SET label = 9 - label",
+    "tags": "s " + UUIDS + " UPDATE tag SET tag = tag || char(27);"
+            " INSERT INTO tag VALUES (1, printf('%9999c', 't'))",
+    "parents": "s " + UUIDS + " UPDATE run SET parent_id = 3 - id"
+               " WHERE id < 3; UPDATE run SET parent_id = 3 WHERE id = 3",
+    "sweep": "s INSERT INTO sweep VALUES (1, 'u', 'n', 'c', '2026');"
+             " UPDATE run SET sweep_id = 1",
+    "events": "s UPDATE event SET text = char(27) || '[2J', at = '',"
+              " level = 'warning'",
+    "figures": "s UPDATE epoch SET train_loss = 3 WHERE epoch = 1",
+    "values": "s UPDATE run SET lr = 0.5 WHERE id = 2",
+    "running": "s UPDATE run SET status = 'running' WHERE id = 2",
+    "failed": "s UPDATE run SET status = 'failed', error = char(27) || 'x',"
+              " finished_at = '2026' WHERE id = 2",
+    "settings": "s INSERT INTO setting VALUES ('on-finish', 'touch x'),"
+                " ('queue_paused', 'x')",
+    "less": "s DELETE FROM epoch WHERE epoch = 2; DELETE FROM confusion"
+            " WHERE epoch = 2; DELETE FROM epoch_prediction WHERE epoch = 2;"
+            " UPDATE checkpoint SET epoch = 1; UPDATE run SET epochs_done = 1,"
+            " result_epoch = 1, train_loss = 2.0, train_acc = 0.25, test_loss"
+            " = 1.5, seconds = 0.5 WHERE id = 1",
+    "no-weights": "s DELETE FROM checkpoint",
+    "weights": "s UPDATE checkpoint SET weights = x'00', sha256 = '6e340b9cffb"
+               "37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d'",
+    "no-predictions": "s DELETE FROM prediction; DELETE FROM epoch_prediction",
+})
