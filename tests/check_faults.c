@@ -151,6 +151,8 @@ copies_whole(int made)
     while ((d = readdir(dir))) {
         ck_assert_msg(!strstr(d->d_name, ".tmp"), "%s: left %s", what,
                       d->d_name);
+        ck_assert_msg(made || !strstr(d->d_name, "out.db"), "%s: made %s", what,
+                      d->d_name);
         if (!strstr(d->d_name, "copy.db") && !strstr(d->d_name, ".bak"))
             continue;
         ck_assert_msg(made || strstr(d->d_name, ".bak"), "%s: made %s", what,

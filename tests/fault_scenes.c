@@ -11,16 +11,18 @@
 
 #include "fmnist/mem.h"
 #include "fmnist/store_queue.h"
+#include "fmnist/transfer.h"
 #include "store_support.h"
 #include "support.h"
+#include "transfer_support.h"
 
 struct store_env scene_env;
 
-static char *template;
-static size_t template_size;
+static char *template, *source;
+static size_t template_size, source_size;
 
 /* What the database holds at first. */
-enum { FINISHED = 1, RUNNING, QUEUED, TRASHED, STOPPED, LATER };
+enum { FINISHED = 1, RUNNING, QUEUED, TRASHED, STOPPED, LATER, SMALL };
 enum { WORKER = 1 };
 
 const char *
@@ -347,6 +349,24 @@ do_backup(struct store *s, struct err *e)
 }
 
 static int
+do_export(struct store *s, struct err *e)
+{
+    struct run_ids one = only((int64_t[]){SMALL});
+    int64_t n;
+
+    return store_export(s, &one, scene_file("out.db"), 1, &n, e);
+}
+
+static int
+do_import(struct store *s, struct err *e)
+{
+    const struct import_options o = {0};
+    struct import_result r;
+
+    return store_import(s, scene_file("source.db"), &o, &r, e);
+}
+
+static int
 do_vacuum(struct store *s, struct err *e)
 {
     uint64_t before, after;
@@ -370,12 +390,14 @@ ignore_fault(const char *line, void *arg)
     (void)arg;
 }
 
+/* What cannot be read is not damaged. */
 static int
 do_check(struct store *s, struct err *e)
 {
-    int faults;
+    int faults, rc = store_check(s, ignore_fault, NULL, &faults, e);
 
-    return store_check(s, ignore_fault, NULL, &faults, e);
+    ck_assert(rc < 0 || faults == 0);
+    return rc;
 }
 
 static int
@@ -476,6 +498,8 @@ const struct scene SCENES[N_SCENES] = {
     {"images", do_images, open_now, 0, 0, 1},
     {"data set", do_add_set, open_now, 0, 0, 1},
     {"backup", do_backup, open_now, 0, 0, 0},
+    {"export", do_export, open_now, 0, 0, 0},
+    {"import", do_import, open_now, 0, 0, 0},
     {"vacuum", do_vacuum, open_now, 0, 0, 0},
     {"prune", do_prune, open_now, 0, 0, 0},
     {"check", do_check, open_now, 0, 0, 0},
@@ -508,6 +532,19 @@ finished(struct store *s)
     dataset_free(d);
 }
 
+/* What is imported: a run that is not here. */
+static void
+make_source(void)
+{
+    struct store *s;
+
+    OK(open_now(&s, e));
+    small_finished(s, "from elsewhere", 1, 2);
+    store_close(s);
+    source = file_read(scene_file("runs.db"), &source_size);
+    ck_assert_int_eq(unlink(scene_file("runs.db")), 0);
+}
+
 void
 scene_template(void)
 {
@@ -516,6 +553,7 @@ scene_template(void)
     int64_t id, worker;
     int changed, left;
 
+    make_source();
     OK(open_now(&s, e));
     finished(s);
     id = test_run(s, "running");
@@ -536,6 +574,8 @@ scene_template(void)
     test_end(s, id, "stopped", 4);
     id = test_run(s, "later");
     ck_assert_int_eq(id, LATER);
+    id = small_finished(s, "small", 2, 1);
+    ck_assert_int_eq(id, SMALL);
     store_close(s);
     template = file_read(scene_file("runs.db"), &template_size);
 }
@@ -553,6 +593,8 @@ scene_reset(const struct scene *c)
     closedir(dir);
     if (!c->empty)
         file_write(scene_file("runs.db"), template, template_size);
+    if (c->act == do_import)
+        file_write(scene_file("source.db"), source, source_size);
 }
 
 struct store *

@@ -5,6 +5,7 @@
 #include "store/db.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fmnist/mem.h"
@@ -43,6 +44,72 @@ by_sql(struct check *c, enum sql id, int64_t run, struct err *e)
         fault(c, line ? line : "a row lacks a value that it must have");
     }
     return rc;
+}
+
+/* ---- SQLite's own check -------------------------------------------------- */
+
+/* Whether a line tells of a page that the system did not give. */
+static int
+is_unread(const char *line)
+{
+    static const char UNABLE[] = "unable to get the page. error code=";
+    const char *at = strstr(line, UNABLE);
+
+    if (at)
+        return (atoi(at + strlen(UNABLE)) & 0xFF) == SQLITE_IOERR;
+    return strstr(line, "failed to get page") != NULL;
+}
+
+/* The lines of one row, but for the heading that names the database. */
+static int
+by_line(struct store *s, const char *text, fault_fn report, void *arg,
+        struct err *e)
+{
+    char line[300];
+    size_t n;
+
+    for (; *text; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        snprintf(line, sizeof(line), "%.*s", (int)n, text);
+        if (is_unread(line))
+            return err_set(e, ERR_IO, "%s: disk I/O error while reading",
+                           s->path);
+        if (n > 0 && strncmp(line, "*** in database", 15) != 0)
+            report(line, arg);
+    }
+    return 0;
+}
+
+int
+db_integrity(struct store *s, sqlite3_stmt *st, fault_fn report, void *arg,
+             struct err *e)
+{
+    const char *text;
+    int rc;
+
+    while ((rc = db_step(s, st, e)) > 0) {
+        text = (const char *)sqlite3_column_text(st, 0);
+        rc = by_line(s, text ? text : "a fault", report, arg, e);
+        if (rc < 0)
+            break;
+    }
+    db_done(st);
+    return rc;
+}
+
+static void
+integrity_fault(const char *line, void *arg)
+{
+    fault(arg, line);
+}
+
+static int
+integrity(struct check *c, struct err *e)
+{
+    sqlite3_stmt *st;
+    int rc = db_stmt(c->s, SQL_CHECK_INTEGRITY, &st, e);
+
+    return rc < 0 ? rc : db_integrity(c->s, st, integrity_fault, c, e);
 }
 
 /* ---- checkpoints --------------------------------------------------------- */
@@ -346,14 +413,13 @@ int
 store_check(struct store *s, fault_fn report, void *arg, int *faults,
             struct err *e)
 {
-    static const enum sql OF_FILE[] = {SQL_CHECK_INTEGRITY,
-                                       SQL_CHECK_REFERENCES, SQL_CHECK_IMAGES};
     struct check c = {s, report, arg, 0};
-    size_t i;
-    int rc = 0;
+    int rc = integrity(&c, e);
 
-    for (i = 0; rc == 0 && i < sizeof(OF_FILE) / sizeof(OF_FILE[0]); i++)
-        rc = by_sql(&c, OF_FILE[i], 0, e);
+    if (rc == 0)
+        rc = by_sql(&c, SQL_CHECK_REFERENCES, 0, e);
+    if (rc == 0)
+        rc = by_sql(&c, SQL_CHECK_IMAGES, 0, e);
     if (rc == 0)
         rc = check_runs(&c, e);
     if (rc == 0)

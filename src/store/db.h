@@ -213,7 +213,12 @@ int rows_add_id(struct run_ids *ids, int64_t id, struct err *e) MUST_CHECK;
 int rows_ids(struct store *s, enum sql id, struct run_ids *out,
              struct err *e) MUST_CHECK;
 
-/* ---- check.c ---- */
+/* ---- check.c ------------------------------------------------------------- */
+
+/* Steps a check of SQLite's and reports each line of what it finds; ERR_IO
+ * where it could not read the file, which is no damage. */
+int db_integrity(struct store *s, sqlite3_stmt *st, fault_fn report, void *arg,
+                 struct err *e) MUST_CHECK;
 
 /* What store_check looks at in one run, except the hashes of its checkpoints.
  * In a transaction of the caller's, if it is to be of one moment. */

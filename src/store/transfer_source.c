@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -306,10 +307,21 @@ configure(struct store *s, struct err *e)
     return db_exec(s, SQL_TRANSFER_CELL_CHECK, e);
 }
 
+/* Keeps the first. */
+static void
+take_line(const char *line, void *arg)
+{
+    char *first = arg;
+
+    if (!*first)
+        snprintf(first, 200, "%s", line);
+}
+
 /* Of the tables that are read. */
 static int
 quick_check(struct store *s, struct err *e)
 {
+    char first[200] = "";
     sqlite3_stmt *st;
     int i, rc = 0;
 
@@ -318,11 +330,9 @@ quick_check(struct store *s, struct err *e)
         if (rc < 0)
             break;
         db_text(s, st, ":table", transfer_table((enum table_id)i));
-        rc = db_step(s, st, e);
-        if (rc > 0)
-            rc = err_set(e, ERR_FAIL, "%s: damaged: %.200s", s->path,
-                         (const char *)sqlite3_column_text(st, 0));
-        db_done(st);
+        rc = db_integrity(s, st, take_line, first, e);
+        if (rc == 0 && *first)
+            rc = err_set(e, ERR_FAIL, "%s: damaged: %s", s->path, first);
     }
     return rc;
 }
