@@ -21,8 +21,8 @@
 static const char *const SPECS[] = {
     "flatten dense 1 dense 10",
     "conv 1x1 relu bn pool 14 flatten dense 10",
-    "conv 2x3 valid bn pool 13/13 conv 1x1 relu dense 2 bn dropout 0.5 "
-    "dense 10",
+    ("conv 2x3 valid bn pool 13/13 conv 1x1 relu dense 2 bn dropout 0.5 "
+     "dense 10"),
 };
 enum { N_SPECS = 3 };
 

@@ -263,7 +263,8 @@ make_old(const char *path, const char *newest)
     sqlite3 *db;
     char page[40], *sql = sqlite3_mprintf("ATTACH %Q AS newest", newest);
 
-    MUST(sql && sqlite3_open(path, &db) == SQLITE_OK);
+    MUST(sql);
+    MUST(sqlite3_open(path, &db) == SQLITE_OK);
     snprintf(page, sizeof(page), "PRAGMA page_size = %d", LAB_PAGE);
     run_sql(db, page);
     run_sql(db, sql_migrations()[0]);
