@@ -149,21 +149,12 @@ do_bury(struct store *s, struct err *e)
     return rc;
 }
 
-static void
-ignore_steered(int64_t id, enum steered what, const char *why, void *arg)
-{
-    (void)id;
-    (void)what;
-    (void)why;
-    (void)arg;
-}
-
 static int
 do_steer(struct store *s, struct err *e)
 {
     struct run_ids all = {(int64_t[]){RUNNING, QUEUED}, 2, 2};
 
-    return store_steer(s, &all, STEER_PAUSE, 0, ignore_steered, NULL, e);
+    return store_steer(s, &all, STEER_PAUSE, 0, NULL, NULL, e);
 }
 
 static int
@@ -171,7 +162,7 @@ do_afresh(struct store *s, struct err *e)
 {
     struct run_ids one = only((int64_t[]){STOPPED});
 
-    return store_steer(s, &one, STEER_RETRY, 1, ignore_steered, NULL, e);
+    return store_steer(s, &one, STEER_RETRY, 1, NULL, NULL, e);
 }
 
 static int
@@ -383,18 +374,11 @@ do_prune(struct store *s, struct err *e)
     return store_prune(s, &all, &r, e);
 }
 
-static void
-ignore_fault(const char *line, void *arg)
-{
-    (void)line;
-    (void)arg;
-}
-
 /* What cannot be read is not damaged. */
 static int
 do_check(struct store *s, struct err *e)
 {
-    int faults, rc = store_check(s, ignore_fault, NULL, &faults, e);
+    int faults, n = 0, rc = store_check(s, test_count_fault, &n, &faults, e);
 
     ck_assert(rc < 0 || faults == 0);
     return rc;

@@ -117,9 +117,10 @@ typedef void (*steer_fn)(int64_t id, enum steered what, const char *why,
                          void *arg);
 
 /*
- * Steers each run of r and tells `each`.  fresh, with STEER_RESUME and
- * STEER_RETRY: its epochs, checkpoints and predictions go, and it begins again
- * with epoch 1.  Where r is one run and nothing can be done: ERR_FAIL.
+ * Steers each run of r and tells `each` (may be NULL).  fresh, with
+ * STEER_RESUME and STEER_RETRY: its epochs, checkpoints and predictions go, and
+ * it begins again with epoch 1.  Where r is one run and nothing can be done:
+ * ERR_FAIL.
  */
 int store_steer(struct store *s, const struct run_ids *r, enum steer what,
                 int fresh, steer_fn each, void *arg, struct err *e) MUST_CHECK;

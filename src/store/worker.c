@@ -4,6 +4,7 @@
 
 #include "store/db.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,7 +89,7 @@ static double
 real_or_nan(sqlite3_stmt *st, int col)
 {
     return sqlite3_column_type(st, col) == SQLITE_NULL
-               ? (double)__builtin_nanf("")
+               ? (double)NAN
                : sqlite3_column_double(st, col);
 }
 
