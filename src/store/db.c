@@ -68,13 +68,30 @@ system_error(const struct store *s)
     return sys;
 }
 
+/* SQLite's message on one line: it may quote a schema of many. */
+static void
+message(const struct store *s, int rc, char out[300])
+{
+    const char *text = s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
+    size_t n = 0;
+
+    for (; *text && n < 299; text++)
+        if (*text != '\n')
+            out[n++] = *text;
+        else if (n > 0 && out[n - 1] != ' ')
+            out[n++] = ' ';
+    out[n] = '\0';
+}
+
 int
 db_error(struct store *s, int rc, struct err *e)
 {
-    const char *text = s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
-    int sys = system_error(s);
+    char text[300];
     int code = ERR_FAIL;
+    int sys;
 
+    message(s, rc, text);
+    sys = system_error(s);
     rc = extended(s, rc);
     if (rc == SQLITE_IOERR_NOMEM)
         rc = SQLITE_NOMEM;
