@@ -222,29 +222,49 @@ has_row(struct store *s, struct err *e)
     return rc < 0 ? rc : 0;
 }
 
-int
-store_claim(struct store *s, const struct claim *c, int64_t *id, struct err *e)
+/* The run to claim, 0 if there is none. */
+static int
+choose(struct store *s, const struct claim *c, const struct wanted *w,
+       int64_t *id, struct err *e)
 {
-    struct wanted w;
-    int rc = db_begin(s, e);
     int paused = 0;
+    int rc = has_row(s, e);
 
     *id = 0;
-    if (rc < 0)
-        return rc;
-    rc = wanted_init(&w, c, e);
-    if (rc == 0)
-        rc = has_row(s, e);
     if (rc == 0 && c->run == 0)
         rc = store_queue_paused(s, &paused, e);
-    if (rc == 0 && !paused)
-        rc = find(s, c, &w, id, e);
+    return rc < 0 || paused ? rc : find(s, c, w, id, e);
+}
+
+static int
+choose_and_take(struct store *s, const struct claim *c, const struct wanted *w,
+                int64_t *id, struct err *e)
+{
+    int rc = db_begin(s, e);
+
+    if (rc < 0)
+        return rc;
+    rc = choose(s, c, w, id, e);
     if (rc == 0 && *id)
         rc = take(s, c, *id, e);
     else if (rc == 0 && c->run)
         rc = refuse(s, c, e);
+    return db_end(s, rc, e);
+}
+
+int
+store_claim(struct store *s, const struct claim *c, int64_t *id, struct err *e)
+{
+    struct wanted w;
+    int rc = wanted_init(&w, c, e);
+
+    *id = 0;
+    /* An idle worker asks often: not worth a lock where there is nothing. */
+    if (rc == 0)
+        rc = choose(s, c, &w, id, e);
+    if (rc == 0 && (*id || c->run))
+        rc = choose_and_take(s, c, &w, id, e);
     str_release(&w.kernels);
-    rc = db_end(s, rc, e);
     if (rc < 0)
         *id = 0;
     return rc;
