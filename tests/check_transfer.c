@@ -162,6 +162,7 @@ START_TEST(import_elsewhere)
     ck_assert_str_eq(x, y);
     /* Again, nothing changes. */
     became(there, "x.db", 0, 0, 7);
+    mem_free(x);
     x = dump(there, 1);
     ck_assert_str_eq(x, y);
     mem_free(x);

@@ -23,6 +23,7 @@ CONFIGS = [
     ("slow", ["--batch-size", "4", "--epochs", "12", "--patience", "4"], 1),
 ]
 KILLS_PER_RUN = (2, 7)
+LATE = "  after the first checkpoint"
 ROUND_SECONDS = 240  # a run that is not done by then never will be
 
 
@@ -206,6 +207,19 @@ class Round:
         s.wait()
         return how
 
+    def has_checkpoint(self):
+        return self.lab.value("SELECT count(*) FROM checkpoint WHERE "
+                              "run_id = ?", self.run) > 0
+
+    def await_checkpoint(self):
+        """Where kills came too early too often, the next comes later."""
+        until = time.monotonic() + 10 * self.duration
+        while (2 * self.report.counts[LATE] < self.report.counts["kills"]
+               and not self.has_checkpoint() and not self.done()
+               and time.monotonic() < until):
+            self.keep_manned()
+            time.sleep(0.005)
+
     def kill_once(self, when, moment):
         report = self.report
         pid = moment(self)
@@ -213,10 +227,8 @@ class Round:
             return False
         how = self.strike(pid)
         self.killed.add(pid)
-        after = self.lab.value("SELECT count(*) FROM checkpoint WHERE "
-                               "run_id = ?", self.run) > 0
         report.count("kills")
-        report.count("  after the first checkpoint", int(after))
+        report.count(LATE, int(self.has_checkpoint()))
         report.count(f"  {when}")
         report.count(f"  the trainer {how}" if how == "alone" else
                      f"  {how}")
@@ -248,6 +260,7 @@ class Round:
         while done < kills and not self.done():
             if self.rng.random() < 0.1:
                 self.orphan()
+            self.await_checkpoint()
             names, moments, weights = zip(*self.MOMENTS)
             i = self.rng.choices(range(len(names)), weights)[0]
             done += self.kill_once(names[i], moments[i])
@@ -288,7 +301,7 @@ class Round:
                 report.check(False, f"{what}: a worker does not end")
 
 
-COUNTS = ["kills", "  after the first checkpoint",
+COUNTS = ["kills", LATE,
           *(f"  {m[0]}" for m in Round.MOMENTS), "  the trainer alone",
           "  with its supervisor", "  supervisor first", "  process group",
           "supervisors killed, training goes on", "runs finished", "resumes",
@@ -331,7 +344,7 @@ def stop_reader(lab, reader, report, file="seen.json"):
 def lane(seed, kills, configs):
     """Rounds one after the other in one database, with a reader beside."""
     rng = random.Random(seed)
-    report = Report("kill-worker")
+    report = Report("kill-worker", "kills", LATE)
     with Lab() as lab:
         refs = references(lab, configs, rng.randint(1, 1 << 30))
         report.count("reference runs that stopped early",
@@ -356,7 +369,7 @@ def phase(seed, long):
                                      for i in range(lanes)]):
             report.add(r)
     report.check(report.counts["kills"] >= kills, "too few kills")
-    report.check(3 * report.counts["  after the first checkpoint"]
+    report.check(3 * report.counts[LATE]
                  >= report.counts["kills"],
                  "less than a third of the kills after the first checkpoint")
     return report
